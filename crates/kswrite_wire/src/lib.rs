@@ -1,0 +1,20 @@
+//! What the drivers and user mode agree on.
+//!
+//! * [`names`]: device names, hardware IDs, interface GUIDs.
+//! * [`ioctl`]: control codes and how they are made.
+//! * [`filter`]: the control device of the filter, `\\.\KsWrite`.
+//! * [`sink`]: the scripted target, `ksink.sys`.
+//! * [`wine_host`]: the control device of the Wine host.
+//!
+//! Every structure is `repr(C)`, has no padding, and carries its size as an assertion, so that a 64-bit
+//! driver and any program agree on it byte for byte. All fields are plain integers: any byte pattern is
+//! a valid value, and what a value *means* is checked after it was captured ([`sink::Script::check`]).
+#![no_std]
+
+pub mod filter;
+pub mod ioctl;
+pub mod names;
+pub mod sink;
+pub mod wine_host;
+
+pub use ioctl::ControlCode;
