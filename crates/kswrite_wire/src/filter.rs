@@ -70,7 +70,7 @@ pub struct Statistics {
     pub pended: u64,
     /// Completed with `STATUS_CANCELLED`.
     pub cancelled: u64,
-    /// Completed with another error status, on either path.
+    /// Completed with another error or warning.
     pub failed: u64,
     /// Failed before anything was sent: no memory, probe or lock failed.
     pub rejected: u64,
