@@ -1,0 +1,31 @@
+//! Exit codes.
+
+/// What the process returns. Scripts rely on these numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Exit {
+    /// Everything asked for was done, and what was to be verified agrees.
+    Success = 0,
+    /// A verification failed: digests differ, or counters are not clean.
+    Verification = 1,
+    /// The command line or a value on it makes no sense; nothing was done.
+    Usage = 2,
+    /// A file could not be read, or a request that reached a device failed.
+    Io = 3,
+    /// A device, driver or service is not there.
+    Absent = 4,
+}
+
+/// The codes as `--help` shows them.
+pub const HELP: &str = "Exit codes:\n  \
+    0  done; what was to be verified agrees\n  \
+    1  a verification failed: digests differ, or counters are not clean\n  \
+    2  the command line makes no sense; nothing was done\n  \
+    3  a file could not be read, or a request failed\n  \
+    4  a device, driver or service is not there";
+
+impl From<Exit> for std::process::ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
