@@ -25,7 +25,7 @@ pub trait Filter: Kernel {
     type Request;
     /// A request whose write was given a lower IRP. A handle: what it stands for is freed by
     /// [`finish`](Self::finish), and only the last party calls that.
-    type Sent: Copy;
+    type Sent: Clone;
 
     /// Completes the request and returns the status, for the dispatch routine to return.
     fn complete(&self, request: Self::Request, io: IoStatus) -> NtStatus;
@@ -43,26 +43,26 @@ pub trait Filter: Kernel {
     ) -> Result<Self::Sent, (Self::Request, NtStatus)>;
 
     /// The handoff of this write.
-    fn handoff<'a>(&'a self, sent: &'a Self::Sent) -> &'a Handoff;
+    fn handoff<'a>(&self, sent: &'a Self::Sent) -> &'a Handoff;
 
     /// Sets the cancel routine of the request. FALSE: the request was cancelled before, and the cancel
     /// routine will not run.
-    fn arm_cancel(&self, sent: Self::Sent) -> bool;
+    fn arm_cancel(&self, sent: &Self::Sent) -> bool;
 
     /// Clears the cancel routine. FALSE: it runs, or is about to.
-    fn disarm_cancel(&self, sent: Self::Sent) -> bool;
+    fn disarm_cancel(&self, sent: &Self::Sent) -> bool;
 
     /// `IoCallDriver`. From here the IRP is the lower device's.
-    fn send(&self, sent: Self::Sent) -> NtStatus;
+    fn send(&self, sent: &Self::Sent) -> NtStatus;
 
     /// `IoCancelIrp` on the lower IRP.
-    fn cancel_lower(&self, sent: Self::Sent);
+    fn cancel_lower(&self, sent: &Self::Sent);
 
     /// `IoMarkIrpPending` on the request.
-    fn mark_pending(&self, sent: Self::Sent);
+    fn mark_pending(&self, sent: &Self::Sent);
 
     /// The final status of the lower IRP.
-    fn lower_status(&self, sent: Self::Sent) -> IoStatus;
+    fn lower_status(&self, sent: &Self::Sent) -> IoStatus;
 
     /// Frees the lower IRP and its payload, and gives the request back.
     fn finish(&self, sent: Self::Sent) -> Self::Request;
@@ -94,12 +94,12 @@ pub fn dispatch<F: Filter>(
         Ok(sent) => sent,
         Err((request, status)) => return reject(kernel, statistics, request, status),
     };
-    if !kernel.arm_cancel(sent) {
+    if !kernel.arm_cancel(&sent) {
         let request = kernel.finish(sent);
         return reject(kernel, statistics, request, NtStatus::CANCELLED);
     }
     statistics.sending();
-    let returned = kernel.send(sent);
+    let returned = kernel.send(&sent);
     settle(kernel, statistics, sent, returned)
 }
 
@@ -116,7 +116,7 @@ fn settle<F: Filter>(kernel: &F, statistics: &Statistics, sent: F::Sent, returne
         return conclude(kernel, statistics, sent);
     }
     // Marked before leaving: the completion may finish the request as soon as this thread has left.
-    kernel.mark_pending(sent);
+    kernel.mark_pending(&sent);
     statistics.pended();
     if kernel.handoff(&sent).leave() {
         let _completed_as_pending = conclude(kernel, statistics, sent);
@@ -128,7 +128,7 @@ fn settle<F: Filter>(kernel: &F, statistics: &Statistics, sent: F::Sent, returne
 ///
 /// IRQL: `<= DISPATCH_LEVEL`, in any context.
 pub fn on_complete<F: Filter>(kernel: &F, statistics: &Statistics, sent: F::Sent) {
-    let last = if kernel.disarm_cancel(sent) {
+    let last = if kernel.disarm_cancel(&sent) {
         kernel.handoff(&sent).leave_with_cancel()
     } else {
         kernel.handoff(&sent).leave()
@@ -142,7 +142,7 @@ pub fn on_complete<F: Filter>(kernel: &F, statistics: &Statistics, sent: F::Sent
 ///
 /// IRQL: `<= DISPATCH_LEVEL`, in any context, with the cancel spin lock released.
 pub fn on_cancel<F: Filter>(kernel: &F, statistics: &Statistics, sent: F::Sent) {
-    kernel.cancel_lower(sent);
+    kernel.cancel_lower(&sent);
     if kernel.handoff(&sent).leave() {
         let _completed_as_pending = conclude(kernel, statistics, sent);
     }
@@ -151,7 +151,7 @@ pub fn on_cancel<F: Filter>(kernel: &F, statistics: &Statistics, sent: F::Sent) 
 /// The last party: everything is given back, counted, and the request completed, in this order, because the
 /// device may go as soon as the request is complete.
 fn conclude<F: Filter>(kernel: &F, statistics: &Statistics, sent: F::Sent) -> NtStatus {
-    let io = kernel.lower_status(sent);
+    let io = kernel.lower_status(&sent);
     let request = kernel.finish(sent);
     statistics.finished(io);
     kernel.complete(request, io)

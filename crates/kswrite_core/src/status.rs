@@ -15,7 +15,7 @@ pub struct NtStatus(pub i32);
 macro_rules! known {
     ($($(#[$doc:meta])* $name:ident = $value:literal;)*) => {
         impl NtStatus {
-            $($(#[$doc])* pub const $name: Self = Self($value as u32 as i32);)*
+            $($(#[$doc])* pub const $name: Self = Self(($value as u32).cast_signed());)*
 
             /// The symbolic name without `STATUS_`, where this crate knows it.
             #[must_use]
@@ -104,13 +104,13 @@ impl NtStatus {
     /// `NT_WARNING`.
     #[must_use]
     pub const fn is_warning(self) -> bool {
-        self.0 as u32 >> 30 == 2
+        self.0.cast_unsigned() >> 30 == 2
     }
 
     /// `NT_ERROR`.
     #[must_use]
     pub const fn is_error(self) -> bool {
-        self.0 as u32 >> 30 == 3
+        self.0.cast_unsigned() >> 30 == 3
     }
 
     /// `Ok` for success and information, the status itself otherwise.
