@@ -16,12 +16,10 @@ const METHODS: [BufferMethod; 3] = [
     BufferMethod::Neither,
 ];
 
-fn accepting() -> Option<FastTable> {
-    Some(FastTable {
-        size: TABLE_SIZE_WITH_WRITE,
-        write: Some(FastRoutine::Accept),
-    })
-}
+const ACCEPTING: FastTable = FastTable {
+    size: TABLE_SIZE_WITH_WRITE,
+    write: Some(FastRoutine::Accept),
+};
 
 fn model(script: Script) -> Model {
     let model = Model::new(script);
