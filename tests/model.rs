@@ -34,7 +34,7 @@ fn raw_call(model: &Model) -> WriteCall<Model> {
 #[track_caller]
 fn check(model: &Model) {
     let checked = model.check();
-    assert!(checked.is_ok(), "{}", checked.unwrap_err());
+    assert!(checked.is_ok(), "{}", checked.err().unwrap_or_default());
 }
 
 /// KS-20: the attempt is forbidden for a user requestor in a thread whose previous mode is kernel, only.
