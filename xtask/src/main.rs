@@ -1,2 +1,42 @@
-//! x
-fn main() {}
+//! Every developer command of the project: `cargo xtask --help`.
+//!
+//! ```text
+//! tools/   what must be installed: found, or installed through apt
+//! wdk/     the WDK-shaped folder and the patched wdk-build
+//! build/   the drivers, the host and the user-mode programs
+//! wine/    a Wine session: prefix, drivers loaded, log read at the end
+//! run/     the main job and its table; the benchmark
+//! test/    every test on every venue, and the totals
+//! check/   format, lints, dependency edges
+//! ```
+//! The files beside this one are what all of them use: where things lie (`layout`), how a command is run
+//! and shown (`step`), when work can be skipped (`stamp`).
+
+mod build;
+mod clean;
+mod cli;
+mod inf;
+mod interrupt;
+mod layout;
+mod process;
+mod progress;
+mod stamp;
+mod step;
+mod tools;
+mod wdk;
+mod wine;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    match interrupt::install().and_then(|()| cli::dispatch(cli)) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

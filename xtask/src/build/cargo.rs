@@ -1,0 +1,103 @@
+//! How cargo is called for the Windows targets.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use anyhow::Result;
+
+use crate::interrupt;
+use crate::layout::Layout;
+use crate::process::Command;
+use crate::stamp::{self, Inputs};
+use crate::step;
+use crate::tools::{GNU, MSVC, Tools};
+use crate::wdk;
+
+/// What lld-link leaves out for `/DRIVER`, and link.exe does: non-pageable sections, a discardable INIT, and
+/// a checksum in the header, without which Windows does not load a driver.
+const DRIVER_LINK_ARGS: [&str; 6] = [
+    "/RELEASE",
+    "/SECTION:.text,ERP",
+    "/SECTION:.rdata,RP",
+    "/SECTION:.data,RWP",
+    "/SECTION:.pdata,RP",
+    "/SECTION:INIT,ERD",
+];
+
+/// `cargo SUBCOMMAND` for the drivers and the Wine host.
+pub(crate) fn driver_cargo(layout: &Layout, tools: &Tools, subcommand: &str) -> Command {
+    let mut command = windows_cargo(layout, tools, subcommand).args(["--target", MSVC]);
+    if tools.rust.build_std {
+        command = command
+            .args(["-Zbuild-std=core,alloc", "-Zbuild-std-features=compiler-builtins-mem"]);
+    }
+    let flags: Vec<String> = DRIVER_LINK_ARGS.iter().map(|arg| format!("-Clink-arg={arg}")).collect();
+    // Cargo adds these to the flags of .cargo/config.toml.
+    let command = command.env("CARGO_TARGET_X86_64_PC_WINDOWS_MSVC_RUSTFLAGS", flags.join(" "));
+    wdk::driver_environment(offline(command), layout, tools)
+}
+
+/// `cargo SUBCOMMAND` for the user-mode programs.
+pub(crate) fn user_cargo(layout: &Layout, tools: &Tools, subcommand: &str) -> Command {
+    let mut command = windows_cargo(layout, tools, subcommand).args(["--target", GNU]);
+    if tools.rust.build_std {
+        command = command.arg("-Zbuild-std=std,panic_abort,test");
+    }
+    offline(command)
+}
+
+fn windows_cargo(layout: &Layout, tools: &Tools, subcommand: &str) -> Command {
+    configured(layout, tools, subcommand)
+        .arg("--release")
+        .arg("--target-dir")
+        .arg(layout.cargo_target())
+}
+
+/// With the patched wdk-build and the lock file that names it.
+fn configured(layout: &Layout, tools: &Tools, subcommand: &str) -> Command {
+    tools
+        .rust
+        .cargo(subcommand)
+        .dir(&layout.root)
+        .arg("--config")
+        .arg(setting("patch.crates-io.wdk-build.path", &layout.wdk_build()))
+        .arg("--config")
+        .arg(setting("resolver.lockfile-path", &layout.lock_file()))
+        .arg("-Zlockfile-path")
+}
+
+fn setting(key: &str, path: &Path) -> OsString {
+    let mut text = OsString::from(key);
+    text.push("='");
+    text.push(path);
+    text.push("'");
+    text
+}
+
+fn offline(command: Command) -> Command {
+    command.arg("--offline")
+}
+
+/// Downloads every crate of the lock file, once; after that nothing asks the network.
+pub(super) fn fetch(layout: &Layout, tools: &Tools) -> Result<()> {
+    let digest = Inputs::default()
+        .path(&layout.root.join("Cargo.lock"))?
+        .word(tools.rust.version()?)
+        .word(tools.rust.cargo.as_os_str().as_encoded_bytes())
+        .digest();
+    let stamp = layout.stamp("fetch");
+    if stamp::fresh(&stamp, &digest) {
+        return Ok(());
+    }
+    let mut command = configured(layout, tools, "fetch");
+    if tools.rust.build_std {
+        command = command.arg("-Zbuild-std=std,panic_abort,test");
+    }
+    if step::run(layout, "download crates", "fetch", &command).is_ok() {
+        return stamp::set(&stamp, &digest);
+    }
+    interrupt::check()?;
+    // No network: what an earlier run has fetched may well be enough.
+    eprintln!("crates cannot be downloaded now; going on with those that are here");
+    Ok(())
+}

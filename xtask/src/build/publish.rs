@@ -1,0 +1,92 @@
+//! Copies what cargo has built to `target/kswrite`, under the names that Windows knows.
+
+use anyhow::{Context, Result};
+use fs_err as fs;
+
+use crate::layout::Layout;
+use crate::stamp;
+use crate::tools::{GNU, MSVC};
+
+/// A built image.
+pub(crate) struct Image {
+    /// File name in `target/kswrite`.
+    pub(crate) name: &'static str,
+    /// Target triple it is built for.
+    target: &'static str,
+    /// File name that cargo gives it, without extension.
+    stem: &'static str,
+    /// Extension that cargo gives it.
+    extension: &'static str,
+}
+
+/// All of them.
+pub(crate) const IMAGES: [Image; 4] = [
+    Image::driver("kswrite.sys", "kswrite"),
+    Image::driver("ksink.sys", "ksink"),
+    Image::driver("WDFLDR.SYS", "wine_kmdf"),
+    Image {
+        name: "ksw.exe",
+        target: GNU,
+        stem: "ksw",
+        extension: "exe",
+    },
+];
+
+impl Image {
+    const fn driver(name: &'static str, stem: &'static str) -> Self {
+        Self {
+            name,
+            target: MSVC,
+            stem,
+            extension: "dll",
+        }
+    }
+
+    /// Drivers have their symbols in a PDB, which keeps the name that the image itself names.
+    fn pdb(&self) -> Option<String> {
+        (self.target == MSVC).then(|| format!("{}.pdb", self.stem))
+    }
+
+    fn built(&self) -> String {
+        format!("{}.{}", self.stem, self.extension)
+    }
+}
+
+/// Copies each file that differs.
+pub(super) fn all(layout: &Layout) -> Result<()> {
+    for image in &IMAGES {
+        let folder = layout.cargo_target().join(image.target).join("release");
+        let built = fs::read(folder.join(image.built()))
+            .with_context(|| format!("the build made no {}", image.name))?;
+        stamp::write_if_changed(&layout.artifact(image.name), &built)?;
+        if let Some(pdb) = image.pdb() {
+            let symbols = fs::read(folder.join(&pdb))?;
+            stamp::write_if_changed(&layout.artifact(&pdb), &symbols)?;
+        }
+    }
+    Ok(())
+}
+
+/// Deletes the linked drivers, so that cargo links them again: it does not know the import libraries.
+pub(crate) fn forget_images(layout: &Layout) -> Result<()> {
+    let release = layout.cargo_target().join(MSVC).join("release");
+    for image in IMAGES.iter().filter(|image| image.target == MSVC) {
+        for folder in [release.clone(), release.join("deps")] {
+            let file = folder.join(image.built());
+            if file.exists() {
+                fs::remove_file(file)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// One line for each artefact.
+pub(super) fn print_sizes(layout: &Layout) -> Result<()> {
+    let pdbs = IMAGES.iter().filter_map(Image::pdb);
+    for name in IMAGES.iter().map(|image| image.name.to_owned()).chain(pdbs) {
+        let path = layout.artifact(&name);
+        println!("{:>10}  {}", fs::metadata(&path)?.len(), layout.show(&path));
+    }
+    Ok(())
+}

@@ -1,0 +1,93 @@
+//! Installs Debian and Ubuntu packages.
+
+use std::io::{IsTerminal, stdin};
+use std::os::unix::fs::MetadataExt;
+
+use anyhow::{Context, Result, bail};
+use fs_err as fs;
+
+use super::{Missing, llvm};
+use crate::layout::Layout;
+use crate::process::Command;
+use crate::step;
+
+/// Is this a system with apt?
+pub(crate) fn available() -> bool {
+    which::which("apt-get").is_ok() && which::which("dpkg").is_ok()
+}
+
+/// Installs the packages that have what is missing.
+pub(crate) fn install(layout: &Layout, missing: &Missing) -> Result<()> {
+    let front = privilege()?;
+    step::run(layout, "package lists", "apt-update", &apt(&front).arg("update"))?;
+    let packages = packages(missing)?;
+    eprintln!("installing through apt: {}", packages.join(" "));
+    let command = apt(&front)
+        .args(["install", "-y", "--no-install-recommends"])
+        .args(&packages);
+    step::run(layout, "install packages", "apt-install", &command)
+}
+
+fn packages(missing: &Missing) -> Result<Vec<String>> {
+    let mut packages: Vec<String> = Vec::new();
+    let mut add = |wanted: bool, names: &[&str]| {
+        if wanted {
+            packages.extend(names.iter().map(|name| (*name).to_owned()));
+        }
+    };
+    add(missing.wine, &["wine64"]);
+    add(missing.mingw, &["gcc-mingw-w64-x86-64-win32"]);
+    if missing.rust && !in_archive("rust-web-src")? {
+        bail!("please run `rustup target add {} {}`, then run this again", super::MSVC, super::GNU);
+    }
+    add(missing.rust, &["rustc-web", "cargo-web", "rust-web-src"]);
+    add(missing.clippy, &["rust-web-clippy"]);
+    if missing.llvm {
+        let version = newest_llvm()?;
+        packages.extend(["clang", "lld", "llvm"].map(|name| format!("{name}-{version}")));
+        packages.push(format!("libclang-{version}-dev"));
+    }
+    Ok(packages)
+}
+
+/// The words in front of apt-get: none for root, sudo for others.
+fn privilege() -> Result<Vec<&'static str>> {
+    if fs::metadata("/proc/self")?.uid() == 0 {
+        return Ok(Vec::new());
+    }
+    if which::which("sudo").is_err() {
+        bail!("packages are missing; please run `cargo xtask setup` once as root");
+    }
+    if stdin().is_terminal() {
+        // Asks for the password now: the step that follows has no terminal.
+        duct::cmd("sudo", ["-v"]).run().context("sudo was refused")?;
+    }
+    Ok(vec!["sudo", "-n"])
+}
+
+fn apt(front: &[&str]) -> Command {
+    // Another apt may be at work, for example the daily update of a new machine.
+    let words = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-o", "DPkg::Lock::Timeout=300"];
+    let mut all = front.iter().copied().chain(words);
+    let program = all.next().unwrap_or("apt-get");
+    Command::new(program).args(all)
+}
+
+/// Is there a package of this name?
+fn in_archive(name: &str) -> Result<bool> {
+    Ok(!search(name)?.is_empty())
+}
+
+/// The LLVM version to install: the one that this project is tested with, else the newest.
+fn newest_llvm() -> Result<u32> {
+    let versions = search("clang-[0-9]+")?;
+    let versions = versions.iter().filter_map(|name| name.strip_prefix("clang-")?.parse().ok());
+    llvm::prefer(versions).context("no package of LLVM 16 or newer is known to apt")
+}
+
+/// Names of packages that match `pattern` as a whole.
+fn search(pattern: &str) -> Result<Vec<String>> {
+    let pattern = format!("^{pattern}$");
+    let text = duct::cmd("apt-cache", ["search", "--names-only", &pattern]).read()?;
+    Ok(text.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect())
+}

@@ -1,0 +1,170 @@
+//! Rust for the Windows targets, in one of two ways.
+//!
+//! * **Prebuilt**: the toolchain that runs this program has both targets, or rustup can add them.
+//! * **Debian**: `rustc-web`, `cargo-web` and `rust-web-src` of Debian, which build the standard library
+//!   themselves. No download but apt's.
+//!
+//! The first that is there is taken. `KSWRITE_WINDOWS_RUST=prebuilt` or `=debian` asks for one of them.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use super::Purpose;
+use crate::interrupt;
+use crate::layout::Layout;
+use crate::process::Command;
+use crate::stamp;
+use crate::step;
+
+/// The drivers' target.
+pub(crate) const MSVC: &str = "x86_64-pc-windows-msvc";
+/// The user-mode programs' target.
+pub(crate) const GNU: &str = "x86_64-pc-windows-gnu";
+
+/// Chooses the way.
+const CHOICE: &str = "KSWRITE_WINDOWS_RUST";
+/// rustup waits for a dead network much longer than a user does.
+const RUSTUP_TIMEOUT: Duration = Duration::from_secs(180);
+
+/// A toolchain that builds for Windows.
+#[derive(Clone, Debug)]
+pub(crate) struct WindowsRust {
+    /// cargo.
+    pub(crate) cargo: PathBuf,
+    /// rustc.
+    pub(crate) rustc: PathBuf,
+    /// Whether cargo has to build the standard library.
+    pub(crate) build_std: bool,
+}
+
+impl WindowsRust {
+    /// The toolchain that is ready.
+    pub(crate) fn find(purpose: Purpose) -> Result<Self> {
+        let rust = match env::var(CHOICE).as_deref() {
+            Ok("prebuilt") => Self::prebuilt()?,
+            Ok("debian") => Self::debian()?,
+            Ok(other) => bail!("{CHOICE} is '{other}'; it may be 'prebuilt' or 'debian'"),
+            Err(_) => Self::prebuilt().or_else(|_| Self::debian())?,
+        };
+        if purpose == Purpose::Lint && !rust.sibling("cargo-clippy").exists() {
+            bail!("no clippy beside {}", rust.cargo.display());
+        }
+        Ok(rust)
+    }
+
+    fn prebuilt() -> Result<Self> {
+        let rust = Self::own()?;
+        let libraries = rust.sysroot()?.join("lib/rustlib");
+        for target in [MSVC, GNU] {
+            if !libraries.join(target).join("lib").is_dir() {
+                bail!("the toolchain has no {target}");
+            }
+        }
+        Ok(rust)
+    }
+
+    /// The toolchain that runs this program.
+    fn own() -> Result<Self> {
+        let cargo = PathBuf::from(env::var_os("CARGO").context("please start this as `cargo xtask`")?);
+        Ok(Self {
+            rustc: cargo.with_file_name("rustc"),
+            cargo,
+            build_std: false,
+        })
+    }
+
+    fn debian() -> Result<Self> {
+        let rust = Self {
+            cargo: "/usr/bin/cargo".into(),
+            rustc: "/usr/bin/rustc".into(),
+            build_std: true,
+        };
+        if !rust.cargo.exists() || !rust.sysroot()?.join("lib/rustlib/src/rust/library").is_dir() {
+            bail!("no system toolchain with the sources of the standard library");
+        }
+        let version = rust.version()?;
+        let minor = version.split('.').nth(1).and_then(|minor| minor.parse::<u32>().ok());
+        let needed = env!("CARGO_PKG_RUST_VERSION").split('.').nth(1).and_then(|minor| minor.parse().ok());
+        if minor < needed {
+            bail!("{version} is too old");
+        }
+        Ok(rust)
+    }
+
+    /// What rustc says of itself.
+    pub(crate) fn version(&self) -> Result<String> {
+        self.ask(&["--version"])
+    }
+
+    fn sysroot(&self) -> Result<PathBuf> {
+        Ok(self.ask(&["--print", "sysroot"])?.into())
+    }
+
+    fn ask(&self, args: &[&str]) -> Result<String> {
+        Ok(duct::cmd(&self.rustc, args).env_remove("LD_LIBRARY_PATH").stderr_null().read()?)
+    }
+
+    fn sibling(&self, name: &str) -> PathBuf {
+        self.cargo.with_file_name(name)
+    }
+
+    /// `cargo SUBCOMMAND`, free of what the cargo that runs this program has put into the environment.
+    pub(crate) fn cargo(&self, subcommand: &str) -> Command {
+        let mut command = Command::new(&self.cargo).arg(subcommand);
+        for (name, _) in env::vars_os() {
+            let text = name.to_string_lossy();
+            let ours = text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_");
+            if ours || INHERITED.contains(&text.as_ref()) {
+                command = command.env_remove(name);
+            }
+        }
+        let path = env::var_os("PATH").unwrap_or_default();
+        let own = self.cargo.parent().unwrap_or(Path::new("/usr/bin"));
+        let path = env::join_paths([own.to_path_buf()].into_iter().chain(env::split_paths(&path)));
+        command
+            .env("PATH", path.unwrap_or_default())
+            .env("RUSTC", &self.rustc)
+            // For -Zlockfile-path and -Zbuild-std. No crate of the project uses an unstable feature.
+            .env("RUSTC_BOOTSTRAP", "1")
+            .env("CARGO_TERM_COLOR", "never")
+            .env("CARGO_TERM_PROGRESS_WHEN", "never")
+    }
+}
+
+/// Set by cargo and rustup for their children; wrong for another toolchain.
+const INHERITED: [&str; 10] = [
+    "CARGO",
+    "CARGO_BUILD_TARGET",
+    "CARGO_ENCODED_RUSTFLAGS",
+    "CARGO_TARGET_DIR",
+    "LD_LIBRARY_PATH",
+    "OUT_DIR",
+    "RUSTFLAGS",
+    "RUSTUP_TOOLCHAIN",
+    "RUST_BACKTRACE",
+    "RUST_RECURSION_COUNT",
+];
+
+/// Asks rustup for the targets, once, where nothing builds for Windows yet. That it cannot is no error:
+/// the other way remains.
+pub(crate) fn add_targets(layout: &Layout, purpose: Purpose) -> Result<()> {
+    if WindowsRust::find(purpose).is_ok() || env::var(CHOICE).is_ok_and(|choice| choice == "debian") {
+        return Ok(());
+    }
+    let own = WindowsRust::own()?;
+    let version = own.version()?;
+    let refused = layout.stamp("rustup-refused");
+    if which::which("rustup").is_err() || stamp::fresh(&refused, &version) {
+        return Ok(());
+    }
+    let command = Command::new("rustup").args(["target", "add", MSVC, GNU]).timeout(RUSTUP_TIMEOUT);
+    if step::run(layout, "Rust targets by rustup", "rustup", &command).is_err() {
+        interrupt::check()?;
+        eprintln!("rustup cannot add the Windows targets here; using the system's toolchain instead");
+        stamp::set(&refused, &version)?;
+    }
+    Ok(())
+}

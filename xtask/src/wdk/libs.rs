@@ -1,0 +1,102 @@
+//! The `Lib` half of the WDK-shaped folder, and the import library of Wine's ntoskrnl for the Wine host.
+//!
+//! The libraries of the drivers hold the names of `imports.csv` and nothing else: a driver that uses another
+//! one does not link.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use fs_err as fs;
+use object::read::pe::PeFile64;
+
+use super::imports::Imports;
+use super::{KMDF, VERSION};
+use crate::layout::Layout;
+use crate::process::Command;
+use crate::step;
+use crate::tools::{Llvm, Tools};
+
+/// Libraries that the WDK has and wdk-build links, of which the drivers need nothing.
+const EMPTY: [&str; 2] = ["wmilib", "BufferOverflowFastFailK"];
+
+/// Makes all of them anew.
+pub(super) fn make(layout: &Layout, tools: &Tools) -> Result<()> {
+    let folder = layout.wdk().join("Lib").join(VERSION).join("km/x64");
+    fs::create_dir_all(&folder)?;
+    fs::create_dir_all(layout.wdk().join("Lib/wdf/kmdf/x64").join(KMDF))?;
+    let imports = Imports::read(&layout.wdk_sources().join("imports.csv"))?;
+    let maker = Maker { layout, llvm: &tools.llvm };
+    maker.import_library(&folder, "ntoskrnl", "ntoskrnl.exe", imports.of("ntoskrnl.exe"))?;
+    maker.import_library(&folder, "hal", "HAL.dll", imports.of("HAL.dll"))?;
+    maker.import_library(&folder, "WdfLdr", "WDFLDR.SYS", imports.of("WDFLDR.SYS"))?;
+
+    let nothing = folder.join("nothing.c");
+    fs::write(&nothing, "/* C needs one declaration. */ extern int nothing;\n")?;
+    for name in EMPTY {
+        maker.object_library(&folder, name, &nothing)?;
+    }
+    maker.object_library(&folder, "WdfDriverEntry", &layout.wdk_sources().join("lib/entry.c"))?;
+
+    let wine = layout.wine_lib();
+    fs::create_dir_all(&wine)?;
+    let names = exports(&tools.wine.ntoskrnl)?;
+    maker.import_library(&wine, "wine-ntoskrnl", "ntoskrnl.exe", names.iter().map(String::as_str))
+}
+
+struct Maker<'a> {
+    layout: &'a Layout,
+    llvm: &'a Llvm,
+}
+
+impl Maker<'_> {
+    /// `NAME.lib`, through which `names` are imported from `module`.
+    fn import_library<'n>(
+        &self,
+        folder: &Path,
+        name: &str,
+        module: &str,
+        names: impl Iterator<Item = &'n str>,
+    ) -> Result<()> {
+        let mut text = format!("LIBRARY {module}\nEXPORTS\n");
+        for name in names {
+            text.push_str(name);
+            text.push('\n');
+        }
+        let definition = folder.join(name).with_extension("def");
+        fs::write(&definition, text)?;
+        let command = Command::new(self.llvm.program("llvm-dlltool"))
+            .args(["-m", "i386:x86-64", "-d"])
+            .arg(&definition)
+            .arg("-l")
+            .arg(folder.join(name).with_extension("lib"));
+        step::run(self.layout, &format!("import library {name}"), &format!("lib-{name}"), &command)
+    }
+
+    /// `NAME.lib` with the object code of one C file.
+    fn object_library(&self, folder: &Path, name: &str, source: &Path) -> Result<()> {
+        let object = folder.join(name).with_extension("obj");
+        let compile = Command::new(self.llvm.program("clang"))
+            .args(["--target=x86_64-pc-windows-msvc", "-O2", "-ffreestanding", "-fno-stack-protector"])
+            .args(["-Wall", "-Werror", "-c"])
+            .arg(source)
+            .arg("-o")
+            .arg(&object);
+        step::run(self.layout, &format!("compile {name}"), &format!("lib-{name}"), &compile)?;
+        let mut out = std::ffi::OsString::from("/out:");
+        out.push(folder.join(name).with_extension("lib"));
+        let pack = Command::new(self.llvm.program("llvm-lib")).arg(out).arg(&object);
+        step::run(self.layout, &format!("library {name}"), &format!("lib-{name}"), &pack)
+    }
+}
+
+/// The names that an image exports.
+fn exports(image: &Path) -> Result<Vec<String>> {
+    let data = fs::read(image)?;
+    let file = PeFile64::parse(data.as_slice())?;
+    let table = file.export_table()?.with_context(|| format!("{} exports nothing", image.display()))?;
+    let mut names = Vec::new();
+    for export in table.exports()? {
+        names.extend(export.name.map(|name| String::from_utf8_lossy(name).into_owned()));
+    }
+    Ok(names)
+}
