@@ -1,0 +1,30 @@
+//! The Windows half. Unsafe code stands in `cell` (the memory that is lent), and in `event`, `port` and
+//! `apc` (how it comes back); `file` and `control` have none.
+
+mod apc;
+mod cell;
+mod control;
+mod event;
+mod file;
+mod operation;
+mod port;
+
+use std::time::Duration;
+
+use windows_sys::Win32::System::Threading::INFINITE;
+
+pub use apc::{ByApc, sleep_alertably};
+pub use cell::cells_alive;
+pub use control::{control, control_bytes};
+pub use event::{ByEvent, wait_any};
+pub use file::{Access, File};
+pub use operation::{Finished, Operation, Pending, Signal, Started};
+pub use port::{ByPort, CompletionPort};
+
+/// Milliseconds of a timeout, rounded up; `None` waits for ever.
+fn milliseconds(timeout: Option<Duration>) -> u32 {
+    timeout.map_or(INFINITE, |timeout| {
+        let rounded = timeout.as_nanos().div_ceil(1_000_000);
+        u32::try_from(rounded).map_or(INFINITE - 1, |value| value.min(INFINITE - 1))
+    })
+}

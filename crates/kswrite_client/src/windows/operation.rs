@@ -1,0 +1,241 @@
+//! Operations, and the three states that they go through: idle, pending, finished.
+#![expect(
+    unsafe_code,
+    reason = "moves a cell between its owners, by the invariants of Cell"
+)]
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use windows_sys::Win32::Foundation::HANDLE;
+
+use super::cell::{Call, Cell, Outcome};
+use super::file::File;
+use crate::Win32Error;
+
+/// How the completion of an operation is learnt: [`ByEvent`](super::ByEvent), [`ByPort`](super::ByPort) or
+/// [`ByApc`](super::ByApc). Sealed, for the safety of the memory that is lent rests on it.
+pub trait Signal: Completion {}
+
+/// What a way of completion has to do. Nobody else can make a [`Cell`] or [`Call`], or call these.
+pub trait Completion: Sized + Send + Sync + 'static {
+    /// Gets ready for one use on `file`, and says what goes into `hEvent`.
+    fn arm(&self, file: &File) -> Result<HANDLE, Win32Error>;
+    /// Makes the call that writes.
+    fn write(call: Call) -> Outcome;
+    /// Notes that a call went pending.
+    fn went_pending(_cell: &Arc<Cell<Self>>) {}
+    /// Whether the completion has arrived, and the system is done with the cell.
+    fn has_arrived(cell: &Arc<Cell<Self>>) -> bool;
+    /// Gives the system's share back where the issuer is the one who learns of the completion. Called
+    /// once, after [`Completion::has_arrived`] said so.
+    fn settle(_cell: &Arc<Cell<Self>>) {}
+    /// Arranges that the system's share is given back without the issuer. Called at most once, instead of
+    /// [`Completion::settle`].
+    fn abandon(_cell: Arc<Cell<Self>>) {}
+}
+
+/// An idle operation: a heap cell, ready to lend a buffer to the system. Use it again and again; nothing is
+/// allocated then.
+#[must_use]
+pub struct Operation<S: Signal> {
+    /// INVARIANT: the system has no share of it.
+    cell: Arc<Cell<S>>,
+}
+
+/// What became of a call.
+#[derive(Debug)]
+#[must_use]
+pub enum Started<S: Signal> {
+    /// It is over, well or not.
+    Finished(Finished<S>),
+    /// The completion will come.
+    Pending(Pending<S>),
+}
+
+/// An operation that is over.
+#[derive(Debug)]
+#[must_use]
+pub struct Finished<S: Signal> {
+    /// The operation, idle again.
+    pub operation: Operation<S>,
+    /// The buffer that was lent.
+    pub buffer: Vec<u8>,
+    /// Bytes transferred, or why not.
+    pub result: Result<u32, Win32Error>,
+}
+
+/// An operation that the system has not completed.
+///
+/// Dropping it cancels the operation. The memory stays until the completion arrives, which the drop does
+/// not wait for.
+#[must_use]
+pub struct Pending<S: Signal> {
+    /// `None` only while `self` is being consumed.
+    flight: Option<Flight<S>>,
+    was_immediate: bool,
+}
+
+/// INVARIANT: the system has a share of the cell, lent to it for an operation on this file.
+struct Flight<S: Signal> {
+    cell: Arc<Cell<S>>,
+    file: File,
+}
+
+impl<S: Signal> Operation<S> {
+    pub(super) fn with_signal(signal: S) -> Self {
+        Self {
+            cell: Cell::new(signal),
+        }
+    }
+
+    /// The same operation under a name of the caller's, by which ports and APCs report it.
+    pub fn with_token(self, token: usize) -> Self {
+        self.cell.token.store(token, Ordering::Relaxed);
+        self
+    }
+
+    /// Writes the whole buffer at `offset`, which is in bytes. The device may take fewer bytes; the result
+    /// says how many.
+    ///
+    /// A buffer of 4 GiB or more is refused with `ERROR_INVALID_PARAMETER`, as is a file that this way of
+    /// completion cannot serve: for a port, one that is not associated with it; for APCs, one that is
+    /// associated with any.
+    pub fn write_at(self, file: &File, offset: u64, buffer: Vec<u8>) -> Started<S> {
+        self.start(file, offset, buffer, S::write)
+    }
+
+    pub(super) fn start(
+        self,
+        file: &File,
+        offset: u64,
+        buffer: Vec<u8>,
+        call: impl FnOnce(Call) -> Outcome,
+    ) -> Started<S> {
+        if u32::try_from(buffer.len()).is_err() {
+            return self.finished(buffer, Err(Win32Error::INVALID_PARAMETER));
+        }
+        let event = match self.cell.signal.arm(file) {
+            Ok(event) => event,
+            Err(error) => return self.finished(buffer, Err(error)),
+        };
+        // SAFETY: an `Operation` is idle, and it is ours.
+        let lent = unsafe { self.cell.lend(file, offset, event, buffer) };
+        let outcome = call(lent);
+        if outcome == Outcome::Pending {
+            S::went_pending(&self.cell);
+            let was_immediate = self.cell.looks_complete();
+            let flight = Flight {
+                cell: self.cell,
+                file: file.clone(),
+            };
+            return Started::Pending(Pending {
+                flight: Some(flight),
+                was_immediate,
+            });
+        }
+        // SAFETY: the call is not pending, so no completion will come and the system keeps nothing; this is
+        // the one return of the share that was just lent.
+        drop(unsafe { Cell::<S>::take_back(self.cell.address()) });
+        let result = match outcome {
+            Outcome::Failed(error) => Err(error),
+            Outcome::Complete | Outcome::Pending => self.cell.result(file),
+        };
+        // SAFETY: the share is back, and the cell is ours.
+        let buffer = unsafe { self.cell.take_buffer() };
+        self.finished(buffer, result)
+    }
+
+    fn finished(self, buffer: Vec<u8>, result: Result<u32, Win32Error>) -> Started<S> {
+        Started::Finished(Finished {
+            operation: self,
+            buffer,
+            result,
+        })
+    }
+}
+
+impl<S: Signal> Flight<S> {
+    /// To be called when the completion has arrived.
+    fn finish(self) -> Finished<S> {
+        S::settle(&self.cell);
+        let result = self.cell.result(&self.file);
+        // SAFETY: the completion has arrived, so the system is done with the buffer, and whoever learnt of
+        // it touches nothing but its own share.
+        let buffer = unsafe { self.cell.take_buffer() };
+        Finished {
+            operation: Operation { cell: self.cell },
+            buffer,
+            result,
+        }
+    }
+}
+
+impl<S: Signal> Pending<S> {
+    /// Whether the status block was final right after the call that returned pending. An observation: the
+    /// completion is still to come. With `WriteFileEx` nothing else tells an immediate completion.
+    pub fn was_immediate(&self) -> bool {
+        self.was_immediate
+    }
+
+    /// Asks the system to cancel. The operation completes all the same, most often with
+    /// `ERROR_OPERATION_ABORTED`, but it may as well succeed.
+    ///
+    /// # Errors
+    ///
+    /// `ERROR_NOT_FOUND`: there is nothing to cancel, for the completion is on its way.
+    pub fn cancel(&self) -> Result<(), Win32Error> {
+        self.flight.as_ref().map_or(Err(Win32Error::NOT_FOUND), |flight| {
+            flight.cell.cancel(&flight.file)
+        })
+    }
+
+    /// The result, if the completion has arrived.
+    ///
+    /// # Errors
+    ///
+    /// The operation itself, still pending.
+    pub fn try_finish(mut self) -> Result<Finished<S>, Self> {
+        match self.flight.take_if(|flight| S::has_arrived(&flight.cell)) {
+            Some(flight) => Ok(flight.finish()),
+            None => Err(self),
+        }
+    }
+
+    /// The cell, while pending.
+    pub(super) fn cell(&self) -> Option<&Arc<Cell<S>>> {
+        self.flight.as_ref().map(|flight| &flight.cell)
+    }
+}
+
+impl<S: Signal> Drop for Pending<S> {
+    fn drop(&mut self) {
+        let Some(flight) = self.flight.take() else {
+            return;
+        };
+        if S::has_arrived(&flight.cell) {
+            drop(flight.finish());
+        } else {
+            // Refused means that the completion is on its way; either way it comes.
+            let _ = flight.cell.cancel(&flight.file);
+            S::abandon(flight.cell);
+        }
+    }
+}
+
+impl<S: Signal> fmt::Debug for Operation<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Operation")
+            .field("token", &self.cell.token)
+            .finish()
+    }
+}
+
+impl<S: Signal> fmt::Debug for Pending<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pending")
+            .field("token", &self.cell().map(|cell| &cell.token))
+            .finish()
+    }
+}
