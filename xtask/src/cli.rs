@@ -6,9 +6,11 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use crate::layout::Layout;
+use crate::run::{BenchOptions, RunOptions};
+use crate::test::TestOptions;
 use crate::tools::{self, Purpose};
 use crate::wine::WineOptions;
-use crate::{build, clean, wine};
+use crate::{build, check, clean, run, test, wine};
 
 /// Every developer command of kswrite.
 ///
@@ -28,6 +30,19 @@ enum Command {
     Setup,
     /// Build kswrite.sys, ksink.sys, ksw.exe and the Wine host, and print their sizes.
     Build,
+    /// Write a file through the filter to each sink, by each engine, on both paths, and verify every byte.
+    ///
+    /// Prints one table: what each row did with the filter, and the rate without it beside. The exit code is
+    /// 0 only if all digests agree, every write took the path it should, and nothing is outstanding.
+    Run(RunOptions),
+    /// Measure writes of 4 KiB with and without the filter, at depth 1 and 32, on one CPU and on all.
+    Bench(BenchOptions),
+    /// Run every test: on Linux, over the built images, and in Wine with the drivers loaded.
+    ///
+    /// The last line is the totals: `N passed, N failed`.
+    Test(TestOptions),
+    /// Check format, lints for Linux and for the Windows targets, and dependency edges.
+    Check,
     /// Run a Windows program in the prepared Wine prefix, with the drivers loaded.
     ///
     /// The exit code is the program's, or 1 when the drivers' log shows a failure.
@@ -46,6 +61,10 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode> {
             build::all(&layout, &tools)?;
             build::print_sizes(&layout)
         }
+        Command::Run(options) => return run::run(&layout, &options),
+        Command::Bench(options) => return run::bench(&layout, &options),
+        Command::Test(options) => return test::test(&layout, &options),
+        Command::Check => return check::check(&layout),
         Command::Wine(options) => return wine::command(&layout, &options),
         Command::CleanHost => clean::clean(&layout),
     }?;

@@ -10,13 +10,16 @@ use crate::wdk;
 /// The INF files, without extension.
 pub(crate) const NAMES: [&str; 2] = ["kswrite", "ksink"];
 
-/// Stamps all of them into `target/kswrite`.
+/// Stamps all of them into `target/kswrite`, and once more for Wine into `target/kswrite/wine-inf`.
 pub(crate) fn stamp_all(layout: &Layout) -> Result<()> {
     for name in NAMES {
         let source = layout.root.join("inf").join(name).with_extension("inx");
         let text = fs::read_to_string(&source)?;
-        let stamped = stamped(&text, env!("CARGO_PKG_VERSION")).with_context(|| layout.show(&source).to_string())?;
-        stamp::write_if_changed(&layout.artifact(&format!("{name}.inf")), stamped.as_bytes())?;
+        let stamped =
+            stamped(&text, env!("CARGO_PKG_VERSION")).with_context(|| layout.show(&source).to_string())?;
+        let file = format!("{name}.inf");
+        stamp::write_if_changed(&layout.artifact(&file), stamped.as_bytes())?;
+        stamp::write_if_changed(&layout.wine_inf().join(&file), for_wine(&stamped).as_bytes())?;
     }
     Ok(())
 }
@@ -26,9 +29,14 @@ fn stamped(text: &str, version: &str) -> Result<String> {
     let mut out = String::with_capacity(text.len());
     let mut versions = 0;
     for line in text.lines() {
-        let line = line.replace("$ARCH$", "amd64").replace("$KMDFVERSION$", wdk::KMDF);
-        if let Some((date, _)) = line.strip_prefix("DriverVer").and_then(|rest| rest.split_once(',')) {
-            out.push_str(&format!("DriverVer{date},{version}.0"));
+        let line = line
+            .replace("$ARCH$", "amd64")
+            .replace("$KMDFVERSION$", wdk::KMDF);
+        if let Some((date, _)) = line
+            .strip_prefix("DriverVer")
+            .and_then(|rest| rest.split_once(','))
+        {
+            out.extend(["DriverVer", date, ",", version, ".0"]);
             versions += 1;
         } else {
             out.push_str(&line);
@@ -38,10 +46,33 @@ fn stamped(text: &str, version: &str) -> Result<String> {
     if versions != 1 {
         bail!("one DriverVer line is needed, there are {versions}");
     }
-    if let Some(line) = out.lines().find(|line| line.contains('$') && !line.contains("$Windows NT$")) {
+    if let Some(line) = out
+        .lines()
+        .find(|line| line.contains('$') && !line.contains("$Windows NT$"))
+    {
         bail!("a placeholder is left: {line}");
     }
     Ok(out)
+}
+
+/// The same INF file within what the SetupAPI of Wine 8 knows. It takes a decoration with a build number for
+/// another system, has no driver store (directory 13), and there is no catalogue to look for.
+fn for_wine(stamped: &str) -> String {
+    let mut out = String::with_capacity(stamped.len());
+    for line in stamped.lines().filter(|line| !line.starts_with("CatalogFile")) {
+        let line = match line.split_once("NTamd64.10.0...") {
+            Some((front, build)) => {
+                let rest = build.trim_start_matches(|c: char| c.is_ascii_digit());
+                format!("{front}NTamd64{rest}")
+            }
+            None => line
+                .replace("%13%", "%12%")
+                .replace("DefaultDestDir = 13", "DefaultDestDir = 12"),
+        };
+        out.push_str(&line);
+        out.push_str("\r\n");
+    }
+    out
 }
 
 #[cfg(test)]
@@ -52,7 +83,18 @@ mod tests {
     fn placeholders_are_filled_in() {
         let text = "Signature=\"$Windows NT$\"\nDriverVer   = 11/20/2025, 0.0.0.0\n%P%=M,NT$ARCH$\n";
         let stamped = stamped(text, "1.2.3").unwrap();
-        assert_eq!(stamped, "Signature=\"$Windows NT$\"\r\nDriverVer   = 11/20/2025,1.2.3.0\r\n%P%=M,NTamd64\r\n");
+        assert_eq!(
+            stamped,
+            "Signature=\"$Windows NT$\"\r\nDriverVer   = 11/20/2025,1.2.3.0\r\n%P%=M,NTamd64\r\n"
+        );
+    }
+
+    #[test]
+    fn wine_gets_what_it_knows() {
+        let text = "CatalogFile = x.cat\r\n%P%=M,NTamd64.10.0...16299\r\n[M.NTamd64.10.0...16299]\r\n\
+                    DefaultDestDir = 13\r\nServiceBinary = %13%\\x.sys\r\n";
+        let wine = "%P%=M,NTamd64\r\n[M.NTamd64]\r\nDefaultDestDir = 12\r\nServiceBinary = %12%\\x.sys\r\n";
+        assert_eq!(for_wine(text), wine);
     }
 
     #[test]

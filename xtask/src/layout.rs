@@ -73,6 +73,11 @@ impl Layout {
         self.out.join("stamps").join(name)
     }
 
+    /// The INF files in the form that Wine knows.
+    pub(crate) fn wine_inf(&self) -> PathBuf {
+        self.out.join("wine-inf")
+    }
+
     /// The Wine prefix.
     pub(crate) fn prefix(&self) -> PathBuf {
         self.out.join("prefix")

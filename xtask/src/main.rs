@@ -13,6 +13,7 @@
 //! and shown (`step`), when work can be skipped (`stamp`).
 
 mod build;
+mod check;
 mod clean;
 mod cli;
 mod inf;
@@ -20,8 +21,10 @@ mod interrupt;
 mod layout;
 mod process;
 mod progress;
+mod run;
 mod stamp;
 mod step;
+mod test;
 mod tools;
 mod wdk;
 mod wine;

@@ -16,7 +16,7 @@ pub(crate) struct Command {
 }
 
 /// Nothing that xtask starts needs longer; a hang must not stop a CI machine for ever.
-const TIMEOUT: Duration = Duration::from_secs(30 * 60);
+const TIMEOUT: Duration = Duration::from_mins(30);
 
 impl Command {
     pub(crate) fn new(program: impl AsRef<OsStr>) -> Self {
@@ -35,12 +35,14 @@ impl Command {
     }
 
     pub(crate) fn args<A: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
-        self.args.extend(args.into_iter().map(|arg| arg.as_ref().to_os_string()));
+        self.args
+            .extend(args.into_iter().map(|arg| arg.as_ref().to_os_string()));
         self
     }
 
     pub(crate) fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
-        self.env.push((name.as_ref().to_os_string(), Some(value.as_ref().to_os_string())));
+        self.env
+            .push((name.as_ref().to_os_string(), Some(value.as_ref().to_os_string())));
         self
     }
 

@@ -38,7 +38,10 @@ pub(crate) fn run(layout: &Layout, title: &str, log: &str, command: &Command) ->
     if ended.code == Some(0) {
         return Ok(());
     }
-    bail!("{}", failure(layout, title, command, &ending(ended.code), &ended.log))
+    bail!(
+        "{}",
+        failure(layout, title, command, &ending(ended.code), &ended.log)
+    )
 }
 
 /// Like [`run`], but a failing exit code is the caller's to judge.
@@ -50,10 +53,18 @@ pub(crate) fn run_to_end(layout: &Layout, title: &str, log: &str, command: &Comm
     let log = layout.log(log);
     let mut file = fs::File::create(&log)?;
     writeln!(file, "$ {command}")?;
-    let mut progress = Progress::start(title);
-    let outcome = watch(layout, title, command, &log, file, &mut progress);
-    progress.finish(matches!(outcome, Ok(Some(0))));
-    Ok(Ended { code: outcome?, log })
+    let redirected = command
+        .expression()
+        .stderr_to_stdout()
+        .stdout_file(file.into_file());
+    let code = Watch {
+        layout,
+        title,
+        command,
+        log: &log,
+    }
+    .run(&redirected)?;
+    Ok(Ended { code, log })
 }
 
 /// Like [`run`], with all output at the end of a log that others write to as well.
@@ -63,38 +74,134 @@ pub(crate) fn run_to_end(layout: &Layout, title: &str, log: &str, command: &Comm
 /// As [`run`].
 pub(crate) fn run_appending(layout: &Layout, title: &str, log: &Path, command: &Command) -> Result<()> {
     let file = fs::OpenOptions::new().append(true).open(log)?;
-    let mut progress = Progress::start(title);
-    let outcome = watch(layout, title, command, log, file, &mut progress);
-    progress.finish(matches!(outcome, Ok(Some(0))));
-    match outcome? {
+    let redirected = command
+        .expression()
+        .stderr_to_stdout()
+        .stdout_file(file.into_file());
+    match (Watch {
+        layout,
+        title,
+        command,
+        log,
+    })
+    .run(&redirected)?
+    {
         Some(0) => Ok(()),
         code => bail!("{}", failure(layout, title, command, &ending(code), log)),
     }
+}
+
+/// What a command wrote to standard output, and how it ended.
+pub(crate) struct Captured {
+    /// Its exit code; `None` when a signal ended it.
+    pub(crate) code: Option<i32>,
+    /// Its standard output.
+    pub(crate) text: String,
+    /// The text of the failure that it is if `text` is of no use.
+    pub(crate) failure: String,
+}
+
+/// Like [`run_to_end`], with standard output kept apart. It goes through a file, never a pipe: Wine's server
+/// would hold a pipe open long after the program has ended.
+///
+/// # Errors
+///
+/// As [`run_to_end`].
+pub(crate) fn capture(layout: &Layout, title: &str, log: &str, command: &Command) -> Result<Captured> {
+    let out = layout.log(&format!("{log}-out"));
+    let log = layout.log(log);
+    let mut file = fs::File::create(&log)?;
+    writeln!(file, "$ {command}")?;
+    let redirected = command
+        .expression()
+        .stdout_file(fs::File::create(&out)?.into_file())
+        .stderr_file(file.into_file());
+    let code = Watch {
+        layout,
+        title,
+        command,
+        log: &log,
+    }
+    .run(&redirected)?;
+    Ok(Captured {
+        code,
+        text: String::from_utf8_lossy(&fs::read(&out)?).into_owned(),
+        failure: failure(layout, title, command, &ending(code), &log),
+    })
 }
 
 fn ending(code: Option<i32>) -> String {
     code.map_or("was killed".to_owned(), |code| format!("ended with code {code}"))
 }
 
-fn watch(
-    layout: &Layout,
-    title: &str,
-    command: &Command,
-    log: &Path,
-    file: fs::File,
-    progress: &mut Progress,
-) -> Result<Option<i32>> {
+/// A command that is waited for.
+struct Watch<'a> {
+    layout: &'a Layout,
+    title: &'a str,
+    command: &'a Command,
+    log: &'a Path,
+}
+
+impl Watch<'_> {
+    fn run(&self, redirected: &duct::Expression) -> Result<Option<i32>> {
+        interrupt::check()?;
+        let mut progress = Progress::start(self.title);
+        let outcome = self.wait(redirected, &mut progress);
+        progress.finish(matches!(outcome, Ok(Some(0))));
+        outcome
+    }
+
+    fn wait(&self, redirected: &duct::Expression, progress: &mut Progress) -> Result<Option<i32>> {
+        let Self {
+            layout,
+            title,
+            command,
+            log,
+        } = *self;
+        let handle = redirected
+            .stdin_null()
+            .start()
+            .with_context(|| format!("step '{title}' cannot start: {command}"))?;
+        match wait(&handle, command.time_limit(), || progress.tick(&last_line(log)))? {
+            Wait::Ended(code) => Ok(code),
+            Wait::TooLong => {
+                let how = format!("took longer than {} s", command.time_limit().as_secs());
+                bail!("{}", failure(layout, title, command, &how, log));
+            }
+        }
+    }
+}
+
+/// Runs a command on the terminal itself; gives its exit code.
+///
+/// # Errors
+///
+/// The command cannot be started, runs too long, or is interrupted.
+pub(crate) fn on_terminal(command: &Command) -> Result<Option<i32>> {
     let handle = command
         .expression()
-        .stdin_null()
-        .stderr_to_stdout()
-        .stdout_file(file.into_file())
         .start()
-        .with_context(|| format!("step '{title}' cannot start: {command}"))?;
-    let deadline = Instant::now() + command.time_limit();
+        .with_context(|| format!("cannot start: {command}"))?;
+    match wait(&handle, command.time_limit(), || ())? {
+        Wait::Ended(code) => Ok(code),
+        Wait::TooLong => bail!("{command} took longer than {} s", command.time_limit().as_secs()),
+    }
+}
+
+/// How waiting ended.
+enum Wait {
+    /// With the command; `None` when a signal ended it.
+    Ended(Option<i32>),
+    /// With the time limit; the command is killed.
+    TooLong,
+}
+
+/// Waits for a command; kills it when its time is over or the user wants to stop.
+fn wait(handle: &duct::Handle, limit: Duration, mut look: impl FnMut()) -> Result<Wait> {
+    let deadline = Instant::now() + limit;
     loop {
         if let Some(output) = handle.wait_timeout(LOOK)? {
-            return Ok(output.status.code());
+            return Ok(Wait::Ended(output.status.code()));
         }
         if let Err(stop) = interrupt::check() {
             handle.kill()?;
@@ -102,10 +209,9 @@ fn watch(
         }
         if Instant::now() > deadline {
             handle.kill()?;
-            let how = format!("took longer than {} s", command.time_limit().as_secs());
-            bail!("{}", failure(layout, title, command, &how, log));
+            return Ok(Wait::TooLong);
         }
-        progress.tick(last_line(log).as_str());
+        look();
     }
 }
 

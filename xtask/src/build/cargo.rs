@@ -28,10 +28,15 @@ const DRIVER_LINK_ARGS: [&str; 6] = [
 pub(crate) fn driver_cargo(layout: &Layout, tools: &Tools, subcommand: &str) -> Command {
     let mut command = windows_cargo(layout, tools, subcommand).args(["--target", MSVC]);
     if tools.rust.build_std {
-        command = command
-            .args(["-Zbuild-std=core,alloc", "-Zbuild-std-features=compiler-builtins-mem"]);
+        command = command.args([
+            "-Zbuild-std=core,alloc",
+            "-Zbuild-std-features=compiler-builtins-mem",
+        ]);
     }
-    let flags: Vec<String> = DRIVER_LINK_ARGS.iter().map(|arg| format!("-Clink-arg={arg}")).collect();
+    let flags: Vec<String> = DRIVER_LINK_ARGS
+        .iter()
+        .map(|arg| format!("-Clink-arg={arg}"))
+        .collect();
     // Cargo adds these to the flags of .cargo/config.toml.
     let command = command.env("CARGO_TARGET_X86_64_PC_WINDOWS_MSVC_RUSTFLAGS", flags.join(" "));
     wdk::driver_environment(offline(command), layout, tools)
@@ -44,6 +49,12 @@ pub(crate) fn user_cargo(layout: &Layout, tools: &Tools, subcommand: &str) -> Co
         command = command.arg("-Zbuild-std=std,panic_abort,test");
     }
     offline(command)
+}
+
+/// `cargo tree` over the normal dependencies of the Windows targets, one package a line.
+pub(crate) fn tree_cargo(layout: &Layout, tools: &Tools) -> Command {
+    let command = configured(layout, tools, "tree");
+    offline(command).args(["--target", MSVC, "--edges", "normal", "--prefix", "none"])
 }
 
 fn windows_cargo(layout: &Layout, tools: &Tools, subcommand: &str) -> Command {

@@ -5,7 +5,7 @@ mod publish;
 
 use anyhow::Result;
 
-pub(crate) use cargo::{driver_cargo, user_cargo};
+pub(crate) use cargo::{driver_cargo, tree_cargo, user_cargo};
 pub(crate) use publish::{IMAGES, forget_images};
 
 use crate::inf;
@@ -14,16 +14,23 @@ use crate::step;
 use crate::tools::Tools;
 use crate::wdk;
 
+/// Makes what every build needs: the WDK-shaped folder, the patched wdk-build, the crates.
+pub(crate) fn prepare(layout: &Layout, tools: &Tools) -> Result<()> {
+    wdk::prepare(layout, tools)?;
+    cargo::fetch(layout, tools)
+}
+
 /// Makes every artefact in `target/kswrite` anew whose sources have changed.
 pub(crate) fn all(layout: &Layout, tools: &Tools) -> Result<()> {
-    wdk::prepare(layout, tools)?;
-    cargo::fetch(layout, tools)?;
+    prepare(layout, tools)?;
     let drivers = driver_cargo(layout, tools, "build").args(["-p", "kswrite", "-p", "ksink"]);
     step::run(layout, "build kswrite.sys, ksink.sys", "build-drivers", &drivers)?;
     wdk::check_lock(layout)?;
     let mut library = std::ffi::OsString::from("-Clink-arg=");
     library.push(layout.wine_lib().join("wine-ntoskrnl.lib"));
-    let host = driver_cargo(layout, tools, "rustc").args(["-p", "wine_kmdf", "--"]).arg(library);
+    let host = driver_cargo(layout, tools, "rustc")
+        .args(["-p", "wine_kmdf", "--"])
+        .arg(library);
     step::run(layout, "build WDFLDR.SYS for Wine", "build-host", &host)?;
     let harness = user_cargo(layout, tools, "build").args(["-p", "ksw"]);
     step::run(layout, "build ksw.exe", "build-ksw", &harness)?;

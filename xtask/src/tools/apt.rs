@@ -6,21 +6,24 @@ use std::os::unix::fs::MetadataExt;
 use anyhow::{Context, Result, bail};
 use fs_err as fs;
 
-use super::{Missing, llvm};
+use super::{Need, llvm};
 use crate::layout::Layout;
 use crate::process::Command;
 use crate::step;
 
 /// Is this a system with apt?
-pub(crate) fn available() -> bool {
+pub(super) fn available() -> bool {
     which::which("apt-get").is_ok() && which::which("dpkg").is_ok()
 }
 
 /// Installs the packages that have what is missing.
-pub(crate) fn install(layout: &Layout, missing: &Missing) -> Result<()> {
+pub(super) fn install(layout: &Layout, missing: &[Need]) -> Result<()> {
     let front = privilege()?;
     step::run(layout, "package lists", "apt-update", &apt(&front).arg("update"))?;
-    let packages = packages(missing)?;
+    let mut packages = Vec::new();
+    for need in missing {
+        packages.extend(packages_of(*need)?);
+    }
     eprintln!("installing through apt: {}", packages.join(" "));
     let command = apt(&front)
         .args(["install", "-y", "--no-install-recommends"])
@@ -28,26 +31,27 @@ pub(crate) fn install(layout: &Layout, missing: &Missing) -> Result<()> {
     step::run(layout, "install packages", "apt-install", &command)
 }
 
-fn packages(missing: &Missing) -> Result<Vec<String>> {
-    let mut packages: Vec<String> = Vec::new();
-    let mut add = |wanted: bool, names: &[&str]| {
-        if wanted {
-            packages.extend(names.iter().map(|name| (*name).to_owned()));
+fn packages_of(need: Need) -> Result<Vec<String>> {
+    let names: &[&str] = match need {
+        Need::Wine => &["wine64"],
+        Need::Mingw => &["gcc-mingw-w64-x86-64-win32"],
+        Need::Rust => &["rustc-web", "cargo-web", "rust-web-src"],
+        Need::Clippy => &["rust-web-clippy"],
+        Need::Llvm => {
+            let version = newest_llvm()?;
+            let names = ["clang-#", "lld-#", "llvm-#", "libclang-#-dev"];
+            return Ok(names.map(|name| name.replace('#', &version.to_string())).into());
         }
     };
-    add(missing.wine, &["wine64"]);
-    add(missing.mingw, &["gcc-mingw-w64-x86-64-win32"]);
-    if missing.rust && !in_archive("rust-web-src")? {
-        bail!("please run `rustup target add {} {}`, then run this again", super::MSVC, super::GNU);
+    for name in names {
+        if search(name)?.is_empty() {
+            bail!(
+                "apt knows no package {name}; please install {}, then run this again",
+                need.thing()
+            );
+        }
     }
-    add(missing.rust, &["rustc-web", "cargo-web", "rust-web-src"]);
-    add(missing.clippy, &["rust-web-clippy"]);
-    if missing.llvm {
-        let version = newest_llvm()?;
-        packages.extend(["clang", "lld", "llvm"].map(|name| format!("{name}-{version}")));
-        packages.push(format!("libclang-{version}-dev"));
-    }
-    Ok(packages)
+    Ok(names.iter().map(|name| (*name).to_owned()).collect())
 }
 
 /// The words in front of apt-get: none for root, sudo for others.
@@ -67,21 +71,24 @@ fn privilege() -> Result<Vec<&'static str>> {
 
 fn apt(front: &[&str]) -> Command {
     // Another apt may be at work, for example the daily update of a new machine.
-    let words = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-o", "DPkg::Lock::Timeout=300"];
+    let words = [
+        "env",
+        "DEBIAN_FRONTEND=noninteractive",
+        "apt-get",
+        "-o",
+        "DPkg::Lock::Timeout=300",
+    ];
     let mut all = front.iter().copied().chain(words);
     let program = all.next().unwrap_or("apt-get");
     Command::new(program).args(all)
 }
 
-/// Is there a package of this name?
-fn in_archive(name: &str) -> Result<bool> {
-    Ok(!search(name)?.is_empty())
-}
-
 /// The LLVM version to install: the one that this project is tested with, else the newest.
 fn newest_llvm() -> Result<u32> {
     let versions = search("clang-[0-9]+")?;
-    let versions = versions.iter().filter_map(|name| name.strip_prefix("clang-")?.parse().ok());
+    let versions = versions
+        .iter()
+        .filter_map(|name| name.strip_prefix("clang-")?.parse().ok());
     llvm::prefer(versions).context("no package of LLVM 16 or newer is known to apt")
 }
 
@@ -89,5 +96,9 @@ fn newest_llvm() -> Result<u32> {
 fn search(pattern: &str) -> Result<Vec<String>> {
     let pattern = format!("^{pattern}$");
     let text = duct::cmd("apt-cache", ["search", "--names-only", &pattern]).read()?;
-    Ok(text.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect())
+    Ok(text
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .map(str::to_owned)
+        .collect())
 }

@@ -41,7 +41,10 @@ impl Llvm {
         let resources = duct::cmd(bin.join("clang"), ["-print-resource-dir"]).read()?;
         let resources = PathBuf::from(resources.trim());
         // The folder is called after the version: "22", or "16.0.6" with older ones.
-        let name = resources.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let name = resources
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default();
         let version = name.split('.').next().unwrap_or_default().parse()?;
         let real = fs::canonicalize(bin)?;
         let lib = real.parent().context("no folder above")?.join("lib");
@@ -75,7 +78,11 @@ fn candidates() -> Vec<PathBuf> {
         .filter(|entry| entry.file_name().to_string_lossy().starts_with("llvm-"))
         .map(|entry| entry.path().join("bin"))
         .collect();
-    folders.extend(which::which("lld-link").ok().and_then(|path| Some(path.parent()?.to_path_buf())));
+    folders.extend(
+        which::which("lld-link")
+            .ok()
+            .and_then(|path| Some(path.parent()?.to_path_buf())),
+    );
     folders
 }
 

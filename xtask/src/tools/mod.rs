@@ -14,7 +14,7 @@ use anyhow::{Result, bail};
 
 pub(crate) use llvm::Llvm;
 pub(crate) use mingw::Mingw;
-pub(crate) use rust::{GNU, MSVC, WindowsRust};
+pub(crate) use rust::{GNU, MSVC, WindowsRust, host_cargo};
 pub(crate) use wine::Wine;
 
 use crate::layout::Layout;
@@ -31,7 +31,11 @@ pub(crate) struct Tools {
 impl Tools {
     /// Says what was found.
     pub(crate) fn print(&self) {
-        let std = if self.rust.build_std { " (builds its standard library)" } else { "" };
+        let std = if self.rust.build_std {
+            " (builds its standard library)"
+        } else {
+            ""
+        };
         println!("Rust   {}{std}", self.rust.cargo.display());
         println!("LLVM   {} in {}", self.llvm.version, self.llvm.bin.display());
         println!("mingw  headers in {}", self.mingw.include.display());
@@ -50,19 +54,15 @@ pub(crate) enum Purpose {
 
 /// Finds all tools; installs what is missing.
 pub(crate) fn ensure(layout: &Layout, purpose: Purpose) -> Result<Tools> {
-    rust::add_targets(layout, purpose)?;
-    if let Ok(tools) = find(purpose) {
-        return Ok(tools);
+    rust::ask_rustup(layout, purpose)?;
+    let missing = Need::missing(purpose);
+    if !missing.is_empty() {
+        if !apt::available() {
+            let things: Vec<&str> = missing.iter().map(|need| need.thing()).collect();
+            bail!("please install {}, then run this again", things.join("; "));
+        }
+        apt::install(layout, &missing)?;
     }
-    let missing = Missing::look(purpose);
-    if !apt::available() {
-        bail!("{}", missing.sentence());
-    }
-    apt::install(layout, &missing)?;
-    find(purpose)
-}
-
-fn find(purpose: Purpose) -> Result<Tools> {
     Ok(Tools {
         llvm: Llvm::find()?,
         mingw: Mingw::find()?,
@@ -71,43 +71,45 @@ fn find(purpose: Purpose) -> Result<Tools> {
     })
 }
 
-/// Which of the tools are not there.
-pub(crate) struct Missing {
-    llvm: bool,
-    mingw: bool,
-    rust: bool,
-    clippy: bool,
-    wine: bool,
+/// Something that can be missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Need {
+    Wine,
+    Mingw,
+    Llvm,
+    Rust,
+    Clippy,
 }
 
-impl Missing {
-    fn look(purpose: Purpose) -> Self {
-        Self {
-            llvm: Llvm::find().is_err(),
-            mingw: Mingw::find().is_err(),
-            rust: WindowsRust::find(Purpose::Build).is_err(),
-            clippy: purpose == Purpose::Lint && WindowsRust::find(purpose).is_err(),
-            wine: Wine::find().is_err(),
+impl Need {
+    /// All that is not there.
+    fn missing(purpose: Purpose) -> Vec<Self> {
+        let mut missing = Vec::new();
+        let mut look = |need, there: bool| {
+            if !there {
+                missing.push(need);
+            }
+        };
+        look(Self::Wine, Wine::find().is_ok());
+        look(Self::Mingw, Mingw::find().is_ok());
+        look(Self::Llvm, Llvm::find().is_ok());
+        look(Self::Rust, WindowsRust::find(Purpose::Build).is_ok());
+        if purpose == Purpose::Lint {
+            look(Self::Clippy, WindowsRust::find(purpose).is_ok());
         }
+        missing
     }
 
-    fn sentence(&self) -> String {
-        let mut things = Vec::new();
-        if self.llvm {
-            things.push("clang, lld-link, llvm-lib, llvm-dlltool and libclang of LLVM 16 or newer");
+    /// What a user of another system has to install.
+    fn thing(self) -> &'static str {
+        match self {
+            Self::Wine => "64-bit Wine 8 or newer",
+            Self::Mingw => "the mingw-w64 compiler for x86_64 with its DDK headers",
+            Self::Llvm => "clang, lld-link, llvm-ar, llvm-lib, llvm-dlltool and libclang of LLVM 16 or newer",
+            Self::Rust => {
+                "the Rust targets x86_64-pc-windows-msvc and x86_64-pc-windows-gnu (rustup target add)"
+            }
+            Self::Clippy => "clippy of the toolchain that builds for Windows",
         }
-        if self.mingw {
-            things.push("the mingw-w64 compiler for x86_64 with its DDK headers");
-        }
-        if self.rust {
-            things.push("the Rust targets x86_64-pc-windows-msvc and x86_64-pc-windows-gnu (rustup target add)");
-        }
-        if self.clippy {
-            things.push("clippy of the same Rust toolchain");
-        }
-        if self.wine {
-            things.push("64-bit Wine 8 or newer");
-        }
-        format!("please install {}, then run this again", things.join("; "))
     }
 }

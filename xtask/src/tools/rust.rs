@@ -27,7 +27,7 @@ pub(crate) const GNU: &str = "x86_64-pc-windows-gnu";
 /// Chooses the way.
 const CHOICE: &str = "KSWRITE_WINDOWS_RUST";
 /// rustup waits for a dead network much longer than a user does.
-const RUSTUP_TIMEOUT: Duration = Duration::from_secs(180);
+const RUSTUP_TIMEOUT: Duration = Duration::from_mins(3);
 
 /// A toolchain that builds for Windows.
 #[derive(Clone, Debug)]
@@ -86,8 +86,14 @@ impl WindowsRust {
             bail!("no system toolchain with the sources of the standard library");
         }
         let version = rust.version()?;
-        let minor = version.split('.').nth(1).and_then(|minor| minor.parse::<u32>().ok());
-        let needed = env!("CARGO_PKG_RUST_VERSION").split('.').nth(1).and_then(|minor| minor.parse().ok());
+        let minor = version
+            .split('.')
+            .nth(1)
+            .and_then(|minor| minor.parse::<u32>().ok());
+        let needed = env!("CARGO_PKG_RUST_VERSION")
+            .split('.')
+            .nth(1)
+            .and_then(|minor| minor.parse().ok());
         if minor < needed {
             bail!("{version} is too old");
         }
@@ -104,22 +110,22 @@ impl WindowsRust {
     }
 
     fn ask(&self, args: &[&str]) -> Result<String> {
-        Ok(duct::cmd(&self.rustc, args).env_remove("LD_LIBRARY_PATH").stderr_null().read()?)
+        Ok(duct::cmd(&self.rustc, args)
+            .env_remove("LD_LIBRARY_PATH")
+            .stderr_null()
+            .read()?)
     }
 
     fn sibling(&self, name: &str) -> PathBuf {
         self.cargo.with_file_name(name)
     }
 
-    /// `cargo SUBCOMMAND`, free of what the cargo that runs this program has put into the environment.
+    /// `cargo SUBCOMMAND` of this toolchain, free of what the cargo that runs this program has put into the
+    /// environment.
     pub(crate) fn cargo(&self, subcommand: &str) -> Command {
-        let mut command = Command::new(&self.cargo).arg(subcommand);
-        for (name, _) in env::vars_os() {
-            let text = name.to_string_lossy();
-            let ours = text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_");
-            if ours || INHERITED.contains(&text.as_ref()) {
-                command = command.env_remove(name);
-            }
+        let mut command = plain(Command::new(&self.cargo).arg(subcommand));
+        for name in OTHERS {
+            command = command.env_remove(name);
         }
         let path = env::var_os("PATH").unwrap_or_default();
         let own = self.cargo.parent().unwrap_or(Path::new("/usr/bin"));
@@ -129,42 +135,69 @@ impl WindowsRust {
             .env("RUSTC", &self.rustc)
             // For -Zlockfile-path and -Zbuild-std. No crate of the project uses an unstable feature.
             .env("RUSTC_BOOTSTRAP", "1")
-            .env("CARGO_TERM_COLOR", "never")
-            .env("CARGO_TERM_PROGRESS_WHEN", "never")
     }
 }
 
-/// Set by cargo and rustup for their children; wrong for another toolchain.
-const INHERITED: [&str; 10] = [
+/// `cargo SUBCOMMAND` for this machine, with the toolchain that runs this program.
+pub(crate) fn host_cargo(layout: &Layout, subcommand: &str) -> Result<Command> {
+    let own = WindowsRust::own()?;
+    Ok(plain(Command::new(own.cargo).arg(subcommand).dir(&layout.root)))
+}
+
+/// Without what cargo sets for the program that it runs, and with an output that reads well in a log.
+fn plain(mut command: Command) -> Command {
+    for (name, _) in env::vars_os() {
+        let text = name.to_string_lossy();
+        if ["CARGO_PKG_", "CARGO_MANIFEST_"]
+            .iter()
+            .any(|front| text.starts_with(front))
+        {
+            command = command.env_remove(name);
+        }
+    }
+    command
+        .env_remove("LD_LIBRARY_PATH")
+        .env_remove("RUST_BACKTRACE")
+        .env("CARGO_TERM_COLOR", "never")
+        .env("CARGO_TERM_PROGRESS_WHEN", "never")
+}
+
+/// Meant for the toolchain and the target of the user's other builds.
+const OTHERS: [&str; 6] = [
     "CARGO",
     "CARGO_BUILD_TARGET",
     "CARGO_ENCODED_RUSTFLAGS",
     "CARGO_TARGET_DIR",
-    "LD_LIBRARY_PATH",
-    "OUT_DIR",
     "RUSTFLAGS",
     "RUSTUP_TOOLCHAIN",
-    "RUST_BACKTRACE",
-    "RUST_RECURSION_COUNT",
 ];
 
-/// Asks rustup for the targets, once, where nothing builds for Windows yet. That it cannot is no error:
-/// the other way remains.
-pub(crate) fn add_targets(layout: &Layout, purpose: Purpose) -> Result<()> {
-    if WindowsRust::find(purpose).is_ok() || env::var(CHOICE).is_ok_and(|choice| choice == "debian") {
-        return Ok(());
-    }
+/// Asks rustup, once, for the targets where nothing builds for Windows yet, and for the lint tools where they
+/// are wanted. That it cannot is no error: the other way remains.
+pub(crate) fn ask_rustup(layout: &Layout, purpose: Purpose) -> Result<()> {
     let own = WindowsRust::own()?;
-    let version = own.version()?;
-    let refused = layout.stamp("rustup-refused");
-    if which::which("rustup").is_err() || stamp::fresh(&refused, &version) {
+    if which::which("rustup").is_err() {
         return Ok(());
     }
-    let command = Command::new("rustup").args(["target", "add", MSVC, GNU]).timeout(RUSTUP_TIMEOUT);
+    if purpose == Purpose::Lint && !own.sibling("cargo-clippy").exists() {
+        let command = rustup().args(["component", "add", "clippy", "rustfmt"]);
+        step::run(layout, "clippy and rustfmt by rustup", "rustup-lint", &command)?;
+    }
+    let refused = layout.stamp("rustup-refused");
+    let version = own.version()?;
+    let wanted = env::var(CHOICE).as_deref() != Ok("debian") && WindowsRust::find(Purpose::Build).is_err();
+    if !wanted || stamp::fresh(&refused, &version) {
+        return Ok(());
+    }
+    let command = rustup().args(["target", "add", MSVC, GNU]);
     if step::run(layout, "Rust targets by rustup", "rustup", &command).is_err() {
         interrupt::check()?;
         eprintln!("rustup cannot add the Windows targets here; using the system's toolchain instead");
         stamp::set(&refused, &version)?;
     }
     Ok(())
+}
+
+fn rustup() -> Command {
+    Command::new("rustup").timeout(RUSTUP_TIMEOUT)
 }

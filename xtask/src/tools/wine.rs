@@ -43,7 +43,9 @@ impl Wine {
 
     /// Version as Wine says it.
     pub(crate) fn version(&self) -> Result<String> {
-        Ok(duct::cmd(&self.loader, ["--version"]).env("WINEDEBUG", "-all").read()?)
+        Ok(duct::cmd(&self.loader, ["--version"])
+            .env("WINEDEBUG", "-all")
+            .read()?)
     }
 }
 

@@ -16,9 +16,15 @@ pub(crate) fn driver_environment(command: Command, layout: &Layout, tools: &Tool
         .env("WDKContentRoot", layout.wdk())
         .env("Version_Number", super::VERSION)
         .env("LIBCLANG_PATH", &llvm.lib)
-        .env("BINDGEN_EXTRA_CLANG_ARGS", format!("{flags} -isystem {}", llvm.headers.display()))
+        .env(
+            "BINDGEN_EXTRA_CLANG_ARGS",
+            format!("{flags} -isystem {}", llvm.headers.display()),
+        )
         .env("CC_x86_64_pc_windows_msvc", llvm.program("clang"))
         .env("AR_x86_64_pc_windows_msvc", llvm.program("llvm-ar"))
         .env("CFLAGS_x86_64_pc_windows_msvc", flags)
-        .env("CARGO_TARGET_X86_64_PC_WINDOWS_MSVC_LINKER", llvm.program("lld-link"))
+        .env(
+            "CARGO_TARGET_X86_64_PC_WINDOWS_MSVC_LINKER",
+            llvm.program("lld-link"),
+        )
 }

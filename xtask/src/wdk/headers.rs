@@ -13,8 +13,16 @@ use crate::tools::Mingw;
 /// Headers of compiler intrinsics that stand empty before clang's own: those declare AMX types, which
 /// bindgen cannot lay out, and no driver uses them.
 const INTRINSICS: [&str; 10] = [
-    "mmintrin", "xmmintrin", "emmintrin", "pmmintrin", "tmmintrin", "smmintrin", "nmmintrin", "wmmintrin",
-    "immintrin", "x86intrin",
+    "mmintrin",
+    "xmmintrin",
+    "emmintrin",
+    "pmmintrin",
+    "tmmintrin",
+    "smmintrin",
+    "nmmintrin",
+    "wmmintrin",
+    "immintrin",
+    "x86intrin",
 ];
 
 /// Makes it anew.

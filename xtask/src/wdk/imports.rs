@@ -33,7 +33,11 @@ impl Imports {
             if name.is_empty() || since.is_empty() || !page.starts_with('/') {
                 bail!("line {number}: a name, a first Windows version and a page are needed");
             }
-            if !modules.entry((*module).to_owned()).or_default().insert((*name).to_owned()) {
+            if !modules
+                .entry((*module).to_owned())
+                .or_default()
+                .insert((*name).to_owned())
+            {
                 bail!("line {number}: {name} is there already");
             }
         }

@@ -25,7 +25,10 @@ pub(super) fn make(layout: &Layout, tools: &Tools) -> Result<()> {
     fs::create_dir_all(&folder)?;
     fs::create_dir_all(layout.wdk().join("Lib/wdf/kmdf/x64").join(KMDF))?;
     let imports = Imports::read(&layout.wdk_sources().join("imports.csv"))?;
-    let maker = Maker { layout, llvm: &tools.llvm };
+    let maker = Maker {
+        layout,
+        llvm: &tools.llvm,
+    };
     maker.import_library(&folder, "ntoskrnl", "ntoskrnl.exe", imports.of("ntoskrnl.exe"))?;
     maker.import_library(&folder, "hal", "HAL.dll", imports.of("HAL.dll"))?;
     maker.import_library(&folder, "WdfLdr", "WDFLDR.SYS", imports.of("WDFLDR.SYS"))?;
@@ -35,12 +38,21 @@ pub(super) fn make(layout: &Layout, tools: &Tools) -> Result<()> {
     for name in EMPTY {
         maker.object_library(&folder, name, &nothing)?;
     }
-    maker.object_library(&folder, "WdfDriverEntry", &layout.wdk_sources().join("lib/entry.c"))?;
+    maker.object_library(
+        &folder,
+        "WdfDriverEntry",
+        &layout.wdk_sources().join("lib/entry.c"),
+    )?;
 
     let wine = layout.wine_lib();
     fs::create_dir_all(&wine)?;
     let names = exports(&tools.wine.ntoskrnl)?;
-    maker.import_library(&wine, "wine-ntoskrnl", "ntoskrnl.exe", names.iter().map(String::as_str))
+    maker.import_library(
+        &wine,
+        "wine-ntoskrnl",
+        "ntoskrnl.exe",
+        names.iter().map(String::as_str),
+    )
 }
 
 struct Maker<'a> {
@@ -69,23 +81,43 @@ impl Maker<'_> {
             .arg(&definition)
             .arg("-l")
             .arg(folder.join(name).with_extension("lib"));
-        step::run(self.layout, &format!("import library {name}"), &format!("lib-{name}"), &command)
+        step::run(
+            self.layout,
+            &format!("import library {name}"),
+            &format!("lib-{name}"),
+            &command,
+        )
     }
 
     /// `NAME.lib` with the object code of one C file.
     fn object_library(&self, folder: &Path, name: &str, source: &Path) -> Result<()> {
         let object = folder.join(name).with_extension("obj");
         let compile = Command::new(self.llvm.program("clang"))
-            .args(["--target=x86_64-pc-windows-msvc", "-O2", "-ffreestanding", "-fno-stack-protector"])
+            .args([
+                "--target=x86_64-pc-windows-msvc",
+                "-O2",
+                "-ffreestanding",
+                "-fno-stack-protector",
+            ])
             .args(["-Wall", "-Werror", "-c"])
             .arg(source)
             .arg("-o")
             .arg(&object);
-        step::run(self.layout, &format!("compile {name}"), &format!("lib-{name}"), &compile)?;
+        step::run(
+            self.layout,
+            &format!("compile {name}"),
+            &format!("lib-{name}"),
+            &compile,
+        )?;
         let mut out = std::ffi::OsString::from("/out:");
         out.push(folder.join(name).with_extension("lib"));
         let pack = Command::new(self.llvm.program("llvm-lib")).arg(out).arg(&object);
-        step::run(self.layout, &format!("library {name}"), &format!("lib-{name}"), &pack)
+        step::run(
+            self.layout,
+            &format!("library {name}"),
+            &format!("lib-{name}"),
+            &pack,
+        )
     }
 }
 
@@ -93,7 +125,9 @@ impl Maker<'_> {
 fn exports(image: &Path) -> Result<Vec<String>> {
     let data = fs::read(image)?;
     let file = PeFile64::parse(data.as_slice())?;
-    let table = file.export_table()?.with_context(|| format!("{} exports nothing", image.display()))?;
+    let table = file
+        .export_table()?
+        .with_context(|| format!("{} exports nothing", image.display()))?;
     let mut names = Vec::new();
     for export in table.exports()? {
         names.extend(export.name.map(|name| String::from_utf8_lossy(name).into_owned()));

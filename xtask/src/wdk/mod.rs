@@ -42,7 +42,9 @@ fn prepare_headers(layout: &Layout, tools: &Tools) -> Result<()> {
     if stamp::fresh(&stamp, &digest) && layout.wdk().join("Include").is_dir() {
         return Ok(());
     }
-    step::work("WDK-shaped folder: headers", || headers::make(layout, &tools.mingw))?;
+    step::work("WDK-shaped folder: headers", || {
+        headers::make(layout, &tools.mingw)
+    })?;
     stamp::set(&stamp, &digest)
 }
 

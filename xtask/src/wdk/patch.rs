@@ -115,14 +115,20 @@ fn copy_folder(source: &Path, target: &Path, inner: &Path, except: &[PathBuf]) -
 pub(crate) fn check_lock(layout: &Layout) -> Result<()> {
     let text = fs::read_to_string(layout.lock_file())?;
     let mut found = 0;
-    for package in text.split("[[package]]").filter(|package| package.contains("name = \"wdk-build\"")) {
+    for package in text
+        .split("[[package]]")
+        .filter(|package| package.contains("name = \"wdk-build\""))
+    {
         if package.contains("source = ") {
             bail!("cargo did not use the patched wdk-build: its version is not that of {CRATE}.patch");
         }
         found += 1;
     }
     if found != 1 {
-        bail!("{} names wdk-build {found} times", layout.show(&layout.lock_file()));
+        bail!(
+            "{} names wdk-build {found} times",
+            layout.show(&layout.lock_file())
+        );
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ use clap::Args;
 use super::{Load, Pin, Session};
 use crate::build;
 use crate::layout::Layout;
+use crate::step;
 use crate::tools::{self, Purpose};
 
 #[derive(Args)]
@@ -42,12 +43,16 @@ pub(crate) fn command(layout: &Layout, options: &WineOptions) -> Result<ExitCode
     };
     let pin = if options.pin { Pin::OneCpu } else { Pin::No };
     let session = Session::start(layout, &tools, "wine", load, pin)?;
-    let command = session.windows(&options.command).timeout(Duration::from_secs(options.timeout));
-    let code = session.interactive(&command)?;
+    let command = session
+        .windows(&options.command)
+        .timeout(Duration::from_secs(options.timeout));
+    let code = step::on_terminal(&command)?;
     let findings = session.finish()?;
     findings.print();
     Ok(match code {
-        0 if !findings.clean() => ExitCode::FAILURE,
-        code => ExitCode::from(code),
+        Some(0) if !findings.clean() => ExitCode::FAILURE,
+        code => code
+            .and_then(|code| u8::try_from(code).ok())
+            .map_or(ExitCode::FAILURE, ExitCode::from),
     })
 }

@@ -6,8 +6,10 @@ use fs_err as fs;
 use super::{Load, Session, prefix};
 use crate::layout::Layout;
 
-/// Files that every session needs, in `C:\kswrite`; SetupAPI takes the sink from there.
-const FOLDER_FILES: [&str; 4] = ["ksw.exe", "ksink.sys", "ksink.inf", "kswrite.inf"];
+/// Files of `C:\kswrite`; SetupAPI takes the sink from there.
+const FOLDER_FILES: [&str; 2] = ["ksw.exe", "ksink.sys"];
+/// INF files of the same folder.
+const INF_FILES: [&str; 2] = ["ksink.inf", "kswrite.inf"];
 /// Files that go where Wine looks for drivers. Wine's loader finds `WDFLDR.SYS` there for all that import it.
 const DRIVER_FILES: [&str; 2] = ["kswrite.sys", "WDFLDR.SYS"];
 
@@ -16,6 +18,9 @@ pub(super) fn copy(layout: &Layout) -> Result<()> {
     let prefix = layout.prefix();
     for name in FOLDER_FILES {
         fs::copy(layout.artifact(name), prefix::folder(&prefix).join(name))?;
+    }
+    for name in INF_FILES {
+        fs::copy(layout.wine_inf().join(name), prefix::folder(&prefix).join(name))?;
     }
     for name in DRIVER_FILES {
         fs::copy(layout.artifact(name), prefix::drivers(&prefix).join(name))?;
@@ -28,13 +33,30 @@ pub(super) fn load(session: &Session<'_>, load: Load) -> Result<()> {
     if load == Load::Nothing {
         return Ok(());
     }
-    session.run("install ksink.sys", "wine-install-sink", &["ksw", "install", "sink", "--inf", r"C:\kswrite\ksink.inf"])?;
+    session.run(
+        "install ksink.sys",
+        "wine-install-sink",
+        &["ksw", "install", "sink", "--inf", r"C:\kswrite\ksink.inf"],
+    )?;
     let create = [
-        "sc", "create", "kswrite", "type=", "kernel", "start=", "demand", "binPath=",
-        r"C:\windows\system32\drivers\kswrite.sys", "group=", "kswrite",
+        "sc",
+        "create",
+        "kswrite",
+        "type=",
+        "kernel",
+        "start=",
+        "demand",
+        "binPath=",
+        r"C:\windows\system32\drivers\kswrite.sys",
+        "group=",
+        "kswrite",
     ];
     session.run("create the filter's service", "wine-create-filter", &create)?;
-    session.run("start kswrite.sys", "wine-start-filter", &["sc", "start", "kswrite"])?;
+    session.run(
+        "start kswrite.sys",
+        "wine-start-filter",
+        &["sc", "start", "kswrite"],
+    )?;
     if load == Load::Filter {
         session.attach()?;
     }

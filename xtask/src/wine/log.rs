@@ -32,7 +32,11 @@ impl Findings {
         let text = fs::read(log)?;
         let text = String::from_utf8_lossy(&text);
         Ok(Self {
-            lines: text.lines().filter(|line| is_sign(line)).map(str::to_owned).collect(),
+            lines: text
+                .lines()
+                .filter(|line| is_sign(line))
+                .map(str::to_owned)
+                .collect(),
             log: log.to_path_buf(),
         })
     }
@@ -41,8 +45,9 @@ impl Findings {
         self.lines.is_empty()
     }
 
-    pub(crate) fn count(&self) -> usize {
-        self.lines.len()
+    /// The lines themselves.
+    pub(crate) fn lines(&self) -> &[String] {
+        &self.lines
     }
 
     /// Shows them on standard error.
@@ -50,7 +55,7 @@ impl Findings {
         if self.clean() {
             return;
         }
-        eprintln!("{} findings in {}:", self.count(), self.log.display());
+        eprintln!("{} findings in {}:", self.lines.len(), self.log.display());
         for line in self.lines.iter().take(SHOWN) {
             eprintln!("    {line}");
         }

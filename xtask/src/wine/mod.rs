@@ -2,10 +2,12 @@
 //! the drivers' log is read.
 
 mod command;
+mod counters;
 mod drivers;
 mod log;
 mod prefix;
 mod session;
 
 pub(crate) use command::{WineOptions, command};
-pub(crate) use session::{Load, Pin, Session, lock, stop_server};
+pub(crate) use counters::HostCounters;
+pub(crate) use session::{Load, Pin, Session, lock, stop_server, windows_path};

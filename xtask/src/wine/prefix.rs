@@ -16,7 +16,7 @@ use crate::tools::Wine;
 /// The three files of Wine's registry.
 const REGISTRY: [&str; 3] = ["system.reg", "user.reg", "userdef.reg"];
 /// Wine makes a prefix in 10 s on a slow machine; more than this is a hang.
-const MAKE_TIMEOUT: Duration = Duration::from_secs(300);
+const MAKE_TIMEOUT: Duration = Duration::from_mins(5);
 /// What stops Wine from starting a debugger for half a second whenever a driver dies.
 const NO_DEBUGGER: [&str; 9] = [
     "reg",
@@ -48,9 +48,19 @@ pub(super) fn ensure(layout: &Layout, wine: &Wine) -> Result<()> {
     }
     fs::create_dir_all(&prefix)?;
     let wineboot = Command::new(&wine.loader).args(["wineboot", "-u"]);
-    step::run(layout, "make the Wine prefix", "wine-prefix", &quiet(wineboot, &prefix))?;
+    step::run(
+        layout,
+        "make the Wine prefix",
+        "wine-prefix",
+        &quiet(wineboot, &prefix),
+    )?;
     let registry = Command::new(&wine.loader).args(NO_DEBUGGER).arg("/f");
-    step::run(layout, "set up the Wine prefix", "wine-prefix-setup", &quiet(registry, &prefix))?;
+    step::run(
+        layout,
+        "set up the Wine prefix",
+        "wine-prefix-setup",
+        &quiet(registry, &prefix),
+    )?;
     // The registry is on disk when the last program of the prefix is gone.
     let wait = Command::new(&wine.server).arg("-w");
     step::run(layout, "wait for Wine", "wine-prefix-wait", &quiet(wait, &prefix))?;
@@ -62,7 +72,9 @@ pub(super) fn ensure(layout: &Layout, wine: &Wine) -> Result<()> {
 }
 
 fn quiet(command: Command, prefix: &Path) -> Command {
-    wine_environment(command, prefix).env("WINEDEBUG", "-all").timeout(MAKE_TIMEOUT)
+    wine_environment(command, prefix)
+        .env("WINEDEBUG", "-all")
+        .timeout(MAKE_TIMEOUT)
 }
 
 fn pristine(prefix: &Path) -> PathBuf {

@@ -5,9 +5,11 @@ use std::fs::TryLockError;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use fs_err as fs;
+use serde::de::DeserializeOwned;
 
+use super::counters::HostCounters;
 use super::log::Findings;
 use super::{drivers, prefix};
 use crate::interrupt;
@@ -36,10 +38,10 @@ pub(crate) enum Pin {
     OneCpu,
 }
 
-/// The words in front of a command that keep it to one CPU.
-const TASKSET: [&str; 2] = ["-c", "0"];
+/// One job of a run; a write that is never completed must not stop a CI machine.
+const JOB_TIMEOUT: Duration = Duration::from_mins(5);
 /// The set-up commands of a session need a second at most.
-const SETUP_TIMEOUT: Duration = Duration::from_secs(60);
+const SETUP_TIMEOUT: Duration = Duration::from_mins(1);
 /// What the drivers' processes print: errors, and DbgPrint.
 const DRIVER_DEBUG: &str = "fixme-all,err+all,warn+debugstr";
 
@@ -88,10 +90,12 @@ impl<'a> Session<'a> {
     }
 
     fn environment(&self, command: Command) -> Command {
-        let command = wine_environment(command, &self.prefix).env("WINEDEBUG", "-all").timeout(SETUP_TIMEOUT);
+        let command = wine_environment(command, &self.prefix)
+            .env("WINEDEBUG", "-all")
+            .timeout(SETUP_TIMEOUT);
         match self.pin {
             Pin::No => command,
-            Pin::OneCpu => command.under("taskset", &TASKSET),
+            Pin::OneCpu => command.under("taskset", &["-c", &last_cpu()]),
         }
     }
 
@@ -115,34 +119,29 @@ impl<'a> Session<'a> {
         self.run("detach the filter", "wine-detach", &["ksw", "host", "detach"])
     }
 
-    /// Runs a program on the terminal; gives its exit code.
-    pub(crate) fn interactive(&self, command: &Command) -> Result<u8> {
-        let handle = command.expression().start().with_context(|| format!("cannot start: {command}"))?;
-        let deadline = std::time::Instant::now() + command.time_limit();
-        loop {
-            if let Some(output) = handle.wait_timeout(Duration::from_millis(50))? {
-                let code = output.status.code().and_then(|code| u8::try_from(code).ok());
-                return Ok(code.unwrap_or(1));
-            }
-            if let Err(stop) = interrupt::check() {
-                handle.kill()?;
-                return Err(stop);
-            }
-            if std::time::Instant::now() > deadline {
-                handle.kill()?;
-                bail!("{command} took longer than {} s", command.time_limit().as_secs());
-            }
-        }
+    /// Runs a program that prints one JSON value. Its exit code is not judged: the value tells what went wrong.
+    pub(crate) fn json<T: DeserializeOwned>(&self, title: &str, log: &str, words: &[&str]) -> Result<T> {
+        let command = self.windows(words).timeout(JOB_TIMEOUT);
+        let captured = step::capture(self.layout, title, log, &command)?;
+        serde_json::from_str(&captured.text).with_context(|| captured.failure)
     }
 
-    /// The drivers' log.
-    pub(crate) fn log(&self) -> &Path {
-        &self.log
+    /// What the host says is outstanding in the drivers.
+    pub(crate) fn counters(&self) -> Result<HostCounters> {
+        self.json(
+            "read the host's counters",
+            "wine-counters",
+            &["ksw", "host", "counters", "--json"],
+        )
     }
 
     fn log_tail(&self) -> String {
         let lines = step::tail(&self.log, 15);
-        format!("the drivers' log {} ends with:\n    {}", self.layout.show(&self.log), lines.join("\n    "))
+        format!(
+            "the drivers' log {} ends with:\n    {}",
+            self.layout.show(&self.log),
+            lines.join("\n    ")
+        )
     }
 
     /// Ends the session and reads the drivers' log.
@@ -156,6 +155,21 @@ impl<'a> Session<'a> {
 impl Drop for Session<'_> {
     fn drop(&mut self) {
         stop_server(&self.wine, &self.prefix);
+    }
+}
+
+/// The last CPU that this process may use; the first one has the most interrupts.
+fn last_cpu() -> String {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let allowed = status
+        .lines()
+        .find_map(|line| line.strip_prefix("Cpus_allowed_list:"))
+        .unwrap_or_default();
+    let last = allowed.rsplit([',', '-']).next().unwrap_or_default().trim();
+    if last.is_empty() {
+        "0".to_owned()
+    } else {
+        last.to_owned()
     }
 }
 
@@ -176,7 +190,13 @@ pub(super) fn wine_environment(command: Command, prefix: &Path) -> Command {
 pub(crate) fn stop_server(wine: &Wine, prefix: &Path) {
     for flag in ["-k", "-w"] {
         let command = wine_environment(Command::new(&wine.server).arg(flag), prefix);
-        let Ok(handle) = command.expression().stdin_null().stdout_null().stderr_null().start() else {
+        let Ok(handle) = command
+            .expression()
+            .stdin_null()
+            .stdout_null()
+            .stderr_null()
+            .start()
+        else {
             return;
         };
         // The exit code only says whether a server was there.
@@ -186,13 +206,20 @@ pub(crate) fn stop_server(wine: &Wine, prefix: &Path) {
     }
 }
 
+/// `path` as Windows programs see it: Wine shows the whole file system as drive Z.
+pub(crate) fn windows_path(path: &Path) -> String {
+    format!("Z:{}", path.display().to_string().replace('/', r"\"))
+}
+
 /// One session at a time: there is one prefix. Waits for another one to end.
 pub(crate) fn lock(layout: &Layout) -> Result<std::fs::File> {
     let path = layout.out.join("session.lock");
     let file = fs::File::create(&path)?.into_file();
     match file.try_lock() {
         Ok(()) => return Ok(file),
-        Err(TryLockError::WouldBlock) => eprintln!("waiting for another Wine session of this checkout to end"),
+        Err(TryLockError::WouldBlock) => {
+            eprintln!("waiting for another Wine session of this checkout to end");
+        }
         Err(TryLockError::Error(error)) => return Err(error.into()),
     }
     loop {

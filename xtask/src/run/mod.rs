@@ -1,0 +1,72 @@
+//! `cargo xtask run`: the main job. A real file is written through the filter to each sink, by each engine,
+//! on both paths, and once more without the filter.
+
+mod bench;
+mod input;
+mod job;
+mod report;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Args;
+use fs_err as fs;
+
+pub(crate) use bench::{BenchOptions, bench};
+
+use crate::build;
+use crate::layout::Layout;
+use crate::tools::{self, Purpose};
+use crate::wine::{Load, Pin, Session};
+use job::Job;
+use report::RunReport;
+
+#[derive(Args)]
+pub(crate) struct RunOptions {
+    /// The file to write. Without it, 64 MiB made from what was just built.
+    file: Option<PathBuf>,
+    /// Also write the result as JSON to this file.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Run everything on one CPU, which is faster and steadier in Wine.
+    #[arg(long)]
+    pin: bool,
+}
+
+/// Builds, runs all jobs, prints the table. The exit code is 0 only if every byte arrived once and in order,
+/// each write took the path it was meant to take, and nothing was left behind.
+pub(crate) fn run(layout: &Layout, options: &RunOptions) -> Result<ExitCode> {
+    let given = options.file.as_deref().map(input::given).transpose()?;
+    let tools = tools::ensure(layout, Purpose::Build)?;
+    build::all(layout, &tools)?;
+    let file = match given {
+        Some(file) => file,
+        None => input::large(layout)?,
+    };
+    let pin = if options.pin { Pin::OneCpu } else { Pin::No };
+    let session = Session::start(layout, &tools, "run", Load::Filter, pin)?;
+    let jobs = Job::all();
+    let mut with = Vec::new();
+    for job in &jobs {
+        with.push(job.run(&session, &file, true)?);
+    }
+    session.detach()?;
+    let mut without = Vec::new();
+    for job in &jobs {
+        without.push(job.run(&session, &file, false)?);
+    }
+    let counters = session.counters()?;
+    let findings = session.finish()?;
+    let report = RunReport::new(&file, jobs, with, without, counters, findings.lines());
+    print!("{report}");
+    if let Some(path) = &options.json {
+        fs::write(path, serde_json::to_string_pretty(&report)?)?;
+    }
+    findings.print();
+    Ok(if report.passed() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,125 @@
+//! `cargo xtask test`: every test, on every venue.
+
+mod libtest;
+mod totals;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use serde::Deserialize;
+
+use crate::build;
+use crate::layout::Layout;
+use crate::step;
+use crate::tools::{self, Purpose, Tools};
+use crate::wine::{Load, Pin, Session};
+use totals::Totals;
+
+#[derive(Args)]
+pub(crate) struct TestOptions {
+    /// Only tests whose name contains this text.
+    filter: Option<String>,
+}
+
+/// The package of the tests.
+const PACKAGE: &str = "kswrite_tests";
+/// The test program that runs in Wine.
+const NATIVE: &str = "native";
+/// The test program that inspects the built images.
+const IMAGE: &str = "image";
+/// All tests of one venue.
+const TIMEOUT: Duration = Duration::from_mins(20);
+
+/// Builds, runs all tests, and closes with the totals on a line of their own.
+pub(crate) fn test(layout: &Layout, options: &TestOptions) -> Result<ExitCode> {
+    let tools = tools::ensure(layout, Purpose::Build)?;
+    build::all(layout, &tools)?;
+    let filter = options.filter.as_deref();
+    let mut totals = Totals::default();
+    linux(layout, filter, &mut totals)?;
+    image(layout, filter, &mut totals)?;
+    wine(layout, &tools, filter, &mut totals)?;
+    println!("{totals}");
+    Ok(if totals.passed() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// What plain `cargo test` runs: the core, the model, the wire protocol, the harness, this program.
+fn linux(layout: &Layout, filter: Option<&str>, totals: &mut Totals) -> Result<()> {
+    let command = tools::host_cargo(layout, "test")?
+        .arg("--no-fail-fast")
+        .args(filter)
+        .timeout(TIMEOUT);
+    let ended = step::run_to_end(layout, "tests on Linux", "test-linux", &command)?;
+    totals.add("linux", &ended)
+}
+
+/// The tests of the built images, which plain `cargo test` cannot know.
+fn image(layout: &Layout, filter: Option<&str>, totals: &mut Totals) -> Result<()> {
+    let command = tools::host_cargo(layout, "test")?
+        .args(["-p", PACKAGE, "--test", IMAGE])
+        .args(filter)
+        .args(["--", "--include-ignored"])
+        .env("KSWRITE_ARTIFACTS", &layout.out)
+        .timeout(TIMEOUT);
+    let ended = step::run_to_end(layout, "tests of the images", "test-image", &command)?;
+    totals.add("image", &ended)
+}
+
+/// The tests that run in Wine, against the loaded drivers.
+fn wine(layout: &Layout, tools: &Tools, filter: Option<&str>, totals: &mut Totals) -> Result<()> {
+    let program = native_program(layout, tools)?;
+    let session = Session::start(layout, tools, "test", Load::Filter, Pin::No)?;
+    let mut words = vec![program.display().to_string()];
+    words.extend(filter.map(str::to_owned));
+    // One sink of each kind, one host, one log: what one test leaves behind must not be blamed on another.
+    words.push("--test-threads=1".to_owned());
+    let command = session.windows(&words).timeout(TIMEOUT);
+    let ended = step::run_to_end(layout, "tests in Wine", "test-wine", &command)?;
+    totals.add("wine", &ended)?;
+    let counters = session.counters();
+    let findings = session.finish()?;
+    findings.print();
+    let counters = counters?;
+    println!("host: {counters}");
+    totals.check("wine: nothing outstanding", counters.clean());
+    totals.check("wine: no finding in the drivers' log", findings.clean());
+    Ok(())
+}
+
+/// One line of cargo's messages.
+#[derive(Deserialize)]
+struct Message {
+    executable: Option<PathBuf>,
+}
+
+/// Builds the test program for Windows; gives its path.
+fn native_program(layout: &Layout, tools: &Tools) -> Result<PathBuf> {
+    let command = build::user_cargo(layout, tools, "test").args([
+        "--no-run",
+        "-p",
+        PACKAGE,
+        "--test",
+        NATIVE,
+        "--message-format=json",
+    ]);
+    let captured = step::capture(layout, "build the tests for Windows", "build-tests", &command)?;
+    if captured.code != Some(0) {
+        bail!("{}", captured.failure);
+    }
+    captured
+        .text
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Message>(line).ok()?.executable)
+        .find(|path| {
+            path.file_stem()
+                .is_some_and(|stem| stem.to_string_lossy().starts_with(NATIVE))
+        })
+        .with_context(|| format!("cargo built no {}", Path::new(NATIVE).display()))
+}
