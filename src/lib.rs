@@ -1,34 +1,26 @@
-//! x
+//! kswrite.sys: a KMDF filter driver that writes to the device below it the way KsWriteFile does.
+//!
+//! The driver is thin. What it decides is in `kswrite_core`; what it calls is wrapped in [`ffi`] and in the
+//! crate `kmdf`; this crate puts the two together:
+//!
+//! * [`driver`]: load and unload.
+//! * [`device`]: one filter device per stack.
+//! * [`write`]: the write path.
+//! * [`fast_io`]: the filter's own fast-I/O entry.
+//! * [`control`]: the control device, `\\.\KsWrite`.
+//! * [`kernel`]: the real kernel as the core sees it.
 #![no_std]
-#![allow(warnings, unsafe_code, clippy::allow_attributes_without_reason)]
-#[cfg(not(test))]
+
 extern crate wdk_panic;
-use wdk_alloc::WdkAllocator;
+
+mod control;
+mod device;
+mod driver;
+mod fast_io;
+mod ffi;
+mod kernel;
+mod write;
+
+/// Non-paged pool for what allocates through `alloc`. The write path does not.
 #[global_allocator]
-static G: WdkAllocator = WdkAllocator;
-use wdk_sys::*;
-#[unsafe(export_name = "DriverEntry")]
-pub unsafe extern "system" fn driver_entry(driver: PDRIVER_OBJECT, reg: PCUNICODE_STRING) -> NTSTATUS {
-    let mut cfg = WDF_DRIVER_CONFIG {
-        Size: core::mem::size_of::<WDF_DRIVER_CONFIG>() as ULONG,
-        EvtDriverDeviceAdd: Some(add),
-        ..WDF_DRIVER_CONFIG::default()
-    };
-    unsafe {
-        call_unsafe_wdf_function_binding!(
-            WdfDriverCreate,
-            driver,
-            reg,
-            core::ptr::null_mut(),
-            &mut cfg,
-            core::ptr::null_mut()
-        )
-    }
-}
-extern "C" fn add(_d: WDFDRIVER, mut init: PWDFDEVICE_INIT) -> NTSTATUS {
-    let mut dev: WDFDEVICE = core::ptr::null_mut();
-    unsafe {
-        call_unsafe_wdf_function_binding!(WdfFdoInitSetFilter, init);
-        call_unsafe_wdf_function_binding!(WdfDeviceCreate, &mut init, core::ptr::null_mut(), &mut dev)
-    }
-}
+static ALLOCATOR: wdk_alloc::WdkAllocator = wdk_alloc::WdkAllocator;

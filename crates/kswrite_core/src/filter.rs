@@ -53,7 +53,7 @@ pub trait Filter: Kernel {
     fn disarm_cancel(&self, sent: &Self::Sent) -> bool;
 
     /// `IoCallDriver`. From here the IRP is the lower device's.
-    fn send(&self, sent: &Self::Sent) -> NtStatus;
+    fn send(&self, sent: &Self::Sent, device: Self::Device) -> NtStatus;
 
     /// `IoCancelIrp` on the lower IRP.
     fn cancel_lower(&self, sent: &Self::Sent);
@@ -99,7 +99,7 @@ pub fn dispatch<F: Filter>(
         return reject(kernel, statistics, request, NtStatus::CANCELLED);
     }
     statistics.sending();
-    let returned = kernel.send(&sent);
+    let returned = kernel.send(&sent, call.device);
     settle(kernel, statistics, sent, returned)
 }
 

@@ -23,6 +23,12 @@ macro_rules! counters {
         }
 
         impl Statistics {
+            /// All zero.
+            #[must_use]
+            pub const fn new() -> Self {
+                Self { in_flight: AtomicU32::new(0), $($name: AtomicU64::new(0),)* }
+            }
+
             /// Reads every counter.
             pub fn snapshot(&self) -> Snapshot {
                 Snapshot {
@@ -83,12 +89,6 @@ fn bump(counter: &AtomicU64, by: u64) {
 }
 
 impl Statistics {
-    /// All zero.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
     /// A write came in, and the fast attempt came to this.
     pub(crate) fn attempted(&self, outcome: Outcome) {
         bump(&self.attempted, 1);

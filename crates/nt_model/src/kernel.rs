@@ -553,7 +553,7 @@ impl Filter for Model {
         disarmed
     }
 
-    fn send(&self, sent: &Sent) -> NtStatus {
+    fn send(&self, sent: &Sent, _device: DeviceId) -> NtStatus {
         self.hook(Hook::BeforeSend);
         let script = {
             let mut state = self.state.borrow_mut();

@@ -1,0 +1,52 @@
+//! One filter device per stack.
+
+use kmdf::{DeviceInit, NtStatus, Object, ObjectAttributes, context_type};
+use kswrite_core::Statistics;
+
+use crate::{
+    control,
+    counters::Counters,
+    ffi::{entry, target::Target},
+};
+
+/// What the filter knows of one stack.
+pub struct FilterDevice {
+    /// The device below.
+    target: Target,
+    counters: Counters,
+    /// Keeps the control device there as long as there is a filtered device.
+    _control: control::Share,
+}
+
+context_type!(FilterDevice);
+
+impl FilterDevice {
+    /// The device below, to which writes go.
+    pub const fn target(&self) -> Target {
+        self.target
+    }
+
+    /// Where writes of this device are counted.
+    pub const fn statistics(&self) -> &'static Statistics {
+        self.counters.statistics()
+    }
+}
+
+/// `EvtDriverDeviceAdd`: puts a filter on the stack.
+///
+/// The framework forwards what has no handler here: the filter sees writes and nothing else.
+///
+/// IRQL: `PASSIVE_LEVEL`.
+///
+/// # Errors
+///
+/// What the framework says. The stack then works without the filter.
+pub fn add(mut init: DeviceInit<'_>) -> Result<(), NtStatus> {
+    init.set_filter();
+    entry::take_writes(&mut init)?;
+    let device = init.create(ObjectAttributes::new().with_context::<FilterDevice>())?;
+    let target = Target::below(device).ok_or(NtStatus::UNSUCCESSFUL)?;
+    device.set_context(FilterDevice { target, counters: Counters::acquire(), _control: control::share() })?;
+    Ok(())
+}
+

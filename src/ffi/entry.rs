@@ -1,0 +1,53 @@
+//! Where the system enters the driver: `DriverEntry`, and the bare IRPs of `IRP_MJ_WRITE`.
+#![expect(unsafe_code, reason = "called by the system with pointers")]
+
+use core::ptr::NonNull;
+
+use kmdf::{Device, DeviceInit, IoStatus, NtStatus, Object, device::Preprocess};
+use wdk_sys::{IRP, IRP_MJ_WRITE, NTSTATUS, PCUNICODE_STRING, PDRIVER_OBJECT};
+
+use super::irp::WriteRequest;
+use crate::{device::FilterDevice, driver, write};
+
+/// `DRIVER_INITIALIZE`, called by the framework's entry point.
+///
+/// IRQL: `PASSIVE_LEVEL`, in a system thread.
+///
+/// <https://learn.microsoft.com/windows-hardware/drivers/wdf/driverentry-for-kmdf-drivers>
+///
+/// # Safety
+///
+/// Called once, by the system, with the driver object and registry path of this driver.
+// SAFETY: the framework's entry point looks for this name, and nothing else in the image has it.
+#[unsafe(export_name = "DriverEntry")]
+unsafe extern "system" fn driver_entry(driver: PDRIVER_OBJECT, registry_path: PCUNICODE_STRING) -> NTSTATUS {
+    // SAFETY: the arguments are those of DriverEntry, which runs once.
+    match unsafe { driver::load(driver, registry_path) } {
+        Ok(()) => NtStatus::SUCCESS.0,
+        Err(status) => status.0,
+    }
+}
+
+/// Lets the writes of a device come to this driver before the framework looks at them.
+///
+/// IRQL: `PASSIVE_LEVEL`.
+///
+/// # Errors
+///
+/// `STATUS_INSUFFICIENT_RESOURCES`.
+pub fn take_writes(init: &mut DeviceInit<'_>) -> Result<(), NtStatus> {
+    init.set_preprocess::<Writes>(IRP_MJ_WRITE as u8)
+}
+
+struct Writes;
+
+impl Preprocess for Writes {
+    fn preprocess(device: &Device, irp: NonNull<IRP>) -> NtStatus {
+        // SAFETY: the framework hands an IRP_MJ_WRITE to this driver, which completes it or marks it pending.
+        let request = unsafe { WriteRequest::from_raw(irp) };
+        match device.context::<FilterDevice>() {
+            Some(device) => write::dispatch(device, request),
+            None => request.complete(IoStatus::failed(NtStatus::DEVICE_NOT_READY)),
+        }
+    }
+}

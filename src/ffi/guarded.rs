@@ -1,0 +1,149 @@
+//! Calls that may raise a structured exception, and the fast-I/O routines of other drivers.
+//!
+//! The handlers are in C (`kmdf::seh`); Rust cannot catch such an exception.
+#![expect(unsafe_code, reason = "calls routines of other drivers, and touches addresses of programs")]
+
+use core::ffi::c_void;
+
+use kmdf::{pool::NonPagedBuffer, seh};
+use kswrite_core::{IoStatus, NtStatus, ProcessorMode, WriteCall, fast};
+use wdk_sys::{IO_STATUS_BLOCK, PFAST_IO_WRITE, ntddk::ExGetPreviousMode};
+
+use super::{
+    irp::mode_from_raw,
+    target::{File, Target},
+};
+use crate::kernel::NtKernel;
+
+/// Pool tag of captured buffers: `KsWb`.
+const CAPTURE_TAG: u32 = u32::from_le_bytes(*b"KsWb");
+
+/// The `FastIoWrite` routine of a driver that has a device below.
+///
+/// # Invariants
+///
+/// It came from the fast-I/O table of a device's driver, which is loaded as long as the device exists.
+#[derive(Clone, Copy)]
+pub struct FastWrite(PFAST_IO_WRITE);
+
+/// The arguments of a fast-I/O write beside the device.
+pub struct FastArguments {
+    /// The file object.
+    pub file: File,
+    /// The byte offset; the routine gets a copy.
+    pub offset: i64,
+    /// Bytes.
+    pub length: u32,
+    /// Whether the routine may block.
+    pub wait: bool,
+    /// The lock key.
+    pub key: u32,
+    /// The bare address.
+    pub address: *mut c_void,
+}
+
+/// `ExGetPreviousMode`.
+///
+/// IRQL: `<= DISPATCH_LEVEL`.
+pub fn previous_mode() -> ProcessorMode {
+    // SAFETY: no preconditions.
+    mode_from_raw(unsafe { ExGetPreviousMode() })
+}
+
+/// The `FastIoWrite` slot of a device whose table has one.
+///
+/// IRQL: any.
+pub fn fast_write_slot(target: Target) -> Option<FastWrite> {
+    if target.fast_table_size()? < fast::TABLE_SIZE_WITH_WRITE {
+        return None;
+    }
+    // SAFETY: the size of the table was checked just now; a table does not shrink.
+    let slot = unsafe { target.fast_write_slot() };
+    slot.is_some().then_some(FastWrite(slot))
+}
+
+/// Calls the routine for a captured write. `None`: it returned FALSE.
+///
+/// IRQL: `<= APC_LEVEL`.
+///
+/// # Errors
+///
+/// The code of the exception that it raised.
+pub fn fast_write(
+    routine: FastWrite,
+    call: &WriteCall<NtKernel>,
+    address: *mut c_void,
+) -> Result<Option<IoStatus>, NtStatus> {
+    let Some(file) = call.file else { return Ok(None) };
+    let arguments = FastArguments {
+        file,
+        offset: call.offset,
+        length: call.length,
+        wait: call.may_wait,
+        key: call.key,
+        address,
+    };
+    call_routine(routine, &arguments, call.device)
+}
+
+/// Calls the routine. `None`: it returned FALSE.
+///
+/// IRQL: `<= APC_LEVEL`.
+///
+/// # Errors
+///
+/// The code of the exception that it raised.
+pub fn call_routine(
+    routine: FastWrite,
+    arguments: &FastArguments,
+    target: Target,
+) -> Result<Option<IoStatus>, NtStatus> {
+    let mut iosb = IO_STATUS_BLOCK::default();
+    let mut done = 0;
+    // SAFETY: the routine is a loaded driver's (invariant of the type), the device is the one it belongs to,
+    // the file object is alive for the call. What the address is worth is the routine's to find out; the
+    // exception that it may raise is caught.
+    let status = unsafe {
+        seh::guarded_fast_write(
+            routine.0,
+            arguments.file.as_ptr(),
+            arguments.offset,
+            arguments.length,
+            arguments.wait.into(),
+            arguments.key,
+            arguments.address,
+            &raw mut iosb,
+            target.as_ptr(),
+            &raw mut done,
+        )
+    };
+    status.ok()?;
+    if done == 0 {
+        return Ok(None);
+    }
+    // SAFETY: any bits are a status.
+    let status = NtStatus(unsafe { iosb.__bindgen_anon_1.Status });
+    Ok(Some(IoStatus { status, information: iosb.Information as usize }))
+}
+
+/// Whether a range lies in the user half of the address space: `ProbeForRead`.
+///
+/// IRQL: `<= APC_LEVEL`.
+pub fn probe_for_read(address: *mut c_void, length: u32) -> NtStatus {
+    // SAFETY: the exception that the call may raise is caught.
+    unsafe { seh::guarded_probe_for_read(address, length as usize) }
+}
+
+/// Copies the bytes of a raw address into a system buffer.
+///
+/// IRQL: `<= APC_LEVEL`, in the address space of the address.
+///
+/// # Errors
+///
+/// The exception code, or `STATUS_INSUFFICIENT_RESOURCES`.
+pub fn capture(address: *mut c_void, length: u32) -> Result<NonPagedBuffer, NtStatus> {
+    let mut buffer = NonPagedBuffer::new(length as usize, CAPTURE_TAG)?;
+    // SAFETY: the destination is ours and has `length` bytes; a fault on the source is caught.
+    unsafe { seh::guarded_copy(buffer.as_mut_ptr().cast(), address, length as usize) }.ok()?;
+    Ok(buffer)
+}

@@ -1,0 +1,197 @@
+//! MDLs: those that a write owns, and those that it borrows.
+#![expect(unsafe_code, reason = "memory descriptor lists are built and locked by kernel calls")]
+
+use core::ptr::NonNull;
+
+use kmdf::seh;
+use kswrite_core::{NtStatus, ProcessorMode};
+use wdk_sys::{
+    MDL, MDL_MAPPED_TO_SYSTEM_VA, MDL_SOURCE_IS_NONPAGED_POOL, PVOID,
+    _LOCK_OPERATION::IoReadAccess,
+    _MEMORY_CACHING_TYPE::MmCached,
+    _MM_PAGE_PRIORITY::NormalPagePriority,
+    _MODE::KernelMode,
+    ntddk::{
+        IoAllocateMdl, IoBuildPartialMdl, IoFreeMdl, MmBuildMdlForNonPagedPool, MmMapLockedPagesSpecifyCache,
+        MmUnlockPages,
+    },
+};
+
+/// `MdlMappingNoExecute`: the mapping is not executable. Windows 8 and later.
+const MDL_MAPPING_NO_EXECUTE: i32 = 0x4000_0000;
+
+/// An MDL whose pages somebody else locked, borrowed from a request that is held.
+///
+/// # Invariants
+///
+/// The MDL is locked or describes non-paged pool, and belongs to a request that has not been completed.
+#[derive(Clone, Copy)]
+pub struct BorrowedMdl(NonNull<MDL>);
+
+impl BorrowedMdl {
+    /// # Safety
+    ///
+    /// The pointer must satisfy the invariant of the type.
+    pub const unsafe fn new(mdl: NonNull<MDL>) -> Self {
+        Self(mdl)
+    }
+
+    /// `MmGetMdlVirtualAddress`: where the owner of the pages sees them.
+    ///
+    /// IRQL: any.
+    pub fn virtual_address(self) -> PVOID {
+        // SAFETY: INVARIANT: the MDL is alive.
+        let start = unsafe { (*self.0.as_ptr()).StartVa };
+        // SAFETY: INVARIANT: the MDL is alive.
+        let offset = unsafe { (*self.0.as_ptr()).ByteOffset };
+        start.wrapping_byte_add(offset as usize)
+    }
+
+    /// The system address, if the pages have one already.
+    ///
+    /// IRQL: any.
+    pub fn mapped(self) -> Option<PVOID> {
+        // SAFETY: INVARIANT: the MDL is alive.
+        let flags = unsafe { (*self.0.as_ptr()).MdlFlags };
+        let mapped = (MDL_MAPPED_TO_SYSTEM_VA | MDL_SOURCE_IS_NONPAGED_POOL).cast_signed();
+        if i32::from(flags) & mapped == 0 {
+            return None;
+        }
+        // SAFETY: INVARIANT: the MDL is alive, and its flags say that the field is valid.
+        Some(unsafe { (*self.0.as_ptr()).MappedSystemVa })
+    }
+
+    /// `MmGetSystemAddressForMdlSafe` with `NormalPagePriority`, not executable.
+    ///
+    /// IRQL: `<= DISPATCH_LEVEL`.
+    ///
+    /// # Errors
+    ///
+    /// `STATUS_INSUFFICIENT_RESOURCES`.
+    ///
+    /// <https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-mmmaplockedpagesspecifycache>
+    pub fn map(self) -> Result<PVOID, NtStatus> {
+        if let Some(address) = self.mapped() {
+            return Ok(address);
+        }
+        // SAFETY: INVARIANT: the pages are locked; with kernel mode and BugCheckOnFailure FALSE the call
+        // returns NULL when it fails, and the owner's unlock takes the mapping back.
+        let address = unsafe {
+            MmMapLockedPagesSpecifyCache(
+                self.0.as_ptr(),
+                KernelMode as _,
+                MmCached,
+                core::ptr::null_mut(),
+                0,
+                (NormalPagePriority | MDL_MAPPING_NO_EXECUTE) as _,
+            )
+        };
+        if address.is_null() { Err(NtStatus::INSUFFICIENT_RESOURCES) } else { Ok(address) }
+    }
+}
+
+/// An MDL that a write owns.
+///
+/// # Invariants
+///
+/// The MDL came from `IoAllocateMdl`, belongs to no IRP that would free it, and its pages were locked by this
+/// value if and only if `locked`.
+pub struct OwnedMdl {
+    mdl: NonNull<MDL>,
+    locked: bool,
+}
+
+impl OwnedMdl {
+    fn allocate(address: PVOID, length: u32) -> Result<Self, NtStatus> {
+        // SAFETY: no secondary buffer, no quota, no IRP; the call only allocates, and NULL is checked.
+        let mdl = unsafe { IoAllocateMdl(address, length, 0, 0, core::ptr::null_mut()) };
+        let mdl = NonNull::new(mdl).ok_or(NtStatus::INSUFFICIENT_RESOURCES)?;
+        // INVARIANT: fresh from IoAllocateMdl, nothing locked.
+        Ok(Self { mdl, locked: false })
+    }
+
+    /// `MmProbeAndLockPages` for read access, in the given mode.
+    ///
+    /// IRQL: `<= APC_LEVEL`, in the address space of the address.
+    ///
+    /// # Errors
+    ///
+    /// The exception code that the call raised, or `STATUS_INSUFFICIENT_RESOURCES`.
+    ///
+    /// <https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-mmprobeandlockpages>
+    pub fn lock(address: PVOID, length: u32, mode: ProcessorMode) -> Result<Self, NtStatus> {
+        let mut owned = Self::allocate(address, length)?;
+        // SAFETY: the MDL is fresh and describes the range; exceptions are caught inside the call.
+        let status = unsafe {
+            seh::guarded_probe_and_lock(owned.mdl.as_ptr(), super::irp::raw_mode(mode), IoReadAccess)
+        };
+        // After an exception nothing is locked, and dropping only frees.
+        status.ok()?;
+        // INVARIANT: the call succeeded.
+        owned.locked = true;
+        Ok(owned)
+    }
+
+    /// `IoBuildPartialMdl` over the first `length` bytes of locked pages.
+    ///
+    /// IRQL: `<= DISPATCH_LEVEL`.
+    ///
+    /// # Errors
+    ///
+    /// `STATUS_INSUFFICIENT_RESOURCES`.
+    ///
+    /// <https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-iobuildpartialmdl>
+    pub fn partial(source: BorrowedMdl, length: u32) -> Result<Self, NtStatus> {
+        let address = source.virtual_address();
+        let owned = Self::allocate(address, length)?;
+        // SAFETY: the target was allocated for this very range, which the source covers: the I/O manager made
+        // the source for the same request and length.
+        unsafe { IoBuildPartialMdl(source.0.as_ptr(), owned.mdl.as_ptr(), address, length) };
+        Ok(owned)
+    }
+
+    /// `MmBuildMdlForNonPagedPool` over a system buffer.
+    ///
+    /// IRQL: `<= DISPATCH_LEVEL`.
+    ///
+    /// # Errors
+    ///
+    /// `STATUS_INSUFFICIENT_RESOURCES`.
+    ///
+    /// # Safety
+    ///
+    /// The range must be non-paged pool that outlives the MDL.
+    pub unsafe fn of_system_buffer(address: PVOID, length: u32) -> Result<Self, NtStatus> {
+        let owned = Self::allocate(address, length)?;
+        // SAFETY: the caller promises non-paged pool.
+        unsafe { MmBuildMdlForNonPagedPool(owned.mdl.as_ptr()) };
+        Ok(owned)
+    }
+
+    /// Takes the value apart for the fields of an IRP; [`from_parts`](Self::from_parts) puts it together.
+    pub fn into_parts(self) -> (NonNull<MDL>, bool) {
+        let parts = (self.mdl, self.locked);
+        core::mem::forget(self);
+        parts
+    }
+
+    /// # Safety
+    ///
+    /// The parts must come from one call of [`into_parts`](Self::into_parts), and be used once.
+    pub const unsafe fn from_parts(mdl: NonNull<MDL>, locked: bool) -> Self {
+        Self { mdl, locked }
+    }
+}
+
+impl Drop for OwnedMdl {
+    /// IRQL: `<= DISPATCH_LEVEL`.
+    fn drop(&mut self) {
+        if self.locked {
+            // SAFETY: INVARIANT: this value locked the pages, and unlocks them once.
+            unsafe { MmUnlockPages(self.mdl.as_ptr()) };
+        }
+        // SAFETY: INVARIANT: the MDL is ours and no IRP refers to it any more. IoFreeMdl also takes back a
+        // system mapping that the lower driver made of a partial MDL.
+        unsafe { IoFreeMdl(self.mdl.as_ptr()) };
+    }
+}

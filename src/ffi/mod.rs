@@ -1,0 +1,11 @@
+//! The only folder of the driver with `unsafe` and with names of `wdk_sys`.
+//!
+//! Each file wraps one thing: pointers in, safe values out. What two drivers need is in the crate `kmdf`.
+
+pub mod cancel;
+pub mod entry;
+pub mod guarded;
+pub mod irp;
+pub mod lower;
+pub mod mdl;
+pub mod target;
