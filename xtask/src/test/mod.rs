@@ -40,8 +40,8 @@ pub(crate) fn test(layout: &Layout, options: &TestOptions) -> Result<ExitCode> {
     let filter = options.filter.as_deref();
     let mut totals = Totals::default();
     linux(layout, filter, &mut totals)?;
-    image(layout, filter, &mut totals)?;
     wine(layout, &tools, filter, &mut totals)?;
+    image(layout, &tools, filter, &mut totals)?;
     println!("{totals}");
     Ok(if totals.passed() {
         ExitCode::SUCCESS
@@ -60,13 +60,14 @@ fn linux(layout: &Layout, filter: Option<&str>, totals: &mut Totals) -> Result<(
     totals.add("linux", &ended)
 }
 
-/// The tests of the built images, which plain `cargo test` cannot know.
-fn image(layout: &Layout, filter: Option<&str>, totals: &mut Totals) -> Result<()> {
+/// The tests of the built images, which plain `cargo test` cannot know, and of what Wine has loaded.
+fn image(layout: &Layout, tools: &Tools, filter: Option<&str>, totals: &mut Totals) -> Result<()> {
     let command = tools::host_cargo(layout, "test")?
         .args(["-p", PACKAGE, "--test", IMAGE])
         .args(filter)
         .args(["--", "--include-ignored"])
         .env("KSWRITE_ARTIFACTS", &layout.out)
+        .env("KSWRITE_WINE_IMAGES", &tools.wine.images)
         .timeout(TIMEOUT);
     let ended = step::run_to_end(layout, "tests of the images", "test-image", &command)?;
     totals.add("image", &ended)

@@ -13,6 +13,8 @@ const IMAGES: [&str; 5] = [
     "/opt/wine-stable/lib/wine/x86_64-windows",
 ];
 
+const NTOSKRNL: &str = "ntoskrnl.exe";
+
 /// The installed Wine.
 #[derive(Clone, Debug)]
 pub(crate) struct Wine {
@@ -20,8 +22,8 @@ pub(crate) struct Wine {
     pub(crate) loader: PathBuf,
     /// The server that all programs of a prefix share.
     pub(crate) server: PathBuf,
-    /// `ntoskrnl.exe` as Wine has it.
-    pub(crate) ntoskrnl: PathBuf,
+    /// Folder of Wine's own Windows images, `ntoskrnl.exe` among them.
+    pub(crate) images: PathBuf,
 }
 
 impl Wine {
@@ -29,16 +31,20 @@ impl Wine {
         // Debian's programs come first: its `wine` in the PATH is a wrapper that asks for 32-bit Wine.
         let loader = first(&["/usr/lib/wine/wine64"], &["wine64", "wine"]).context("no Wine")?;
         let server = first(&["/usr/lib/wine/wineserver64"], &["wineserver"]).context("no wineserver")?;
-        let ntoskrnl = IMAGES
-            .iter()
-            .map(|folder| PathBuf::from(folder).join("ntoskrnl.exe"))
-            .find(|image| image.exists())
+        let mut folders = IMAGES.iter().map(PathBuf::from);
+        let images = folders
+            .find(|folder| folder.join(NTOSKRNL).exists())
             .context("Wine has no 64-bit ntoskrnl.exe")?;
         Ok(Self {
             loader,
             server,
-            ntoskrnl,
+            images,
         })
+    }
+
+    /// `ntoskrnl.exe` as Wine has it.
+    pub(crate) fn ntoskrnl(&self) -> PathBuf {
+        self.images.join(NTOSKRNL)
     }
 
     /// Version as Wine says it.

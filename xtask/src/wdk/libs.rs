@@ -46,7 +46,7 @@ pub(super) fn make(layout: &Layout, tools: &Tools) -> Result<()> {
 
     let wine = layout.wine_lib();
     fs::create_dir_all(&wine)?;
-    let names = exports(&tools.wine.ntoskrnl)?;
+    let names = exports(&tools.wine.ntoskrnl())?;
     maker.import_library(
         &wine,
         "wine-ntoskrnl",

@@ -55,7 +55,7 @@ fn prepare_libs(layout: &Layout, tools: &Tools) -> Result<()> {
         .word(tools.llvm.bin.as_os_str().as_encoded_bytes())
         .path(&layout.wdk_sources().join("imports.csv"))?
         .path(&layout.wdk_sources().join("lib"))?
-        .path(&tools.wine.ntoskrnl)?
+        .path(&tools.wine.ntoskrnl())?
         .path(&layout.root.join("xtask/src/wdk/libs.rs"))?
         .digest();
     let stamp = layout.stamp("wdk-libs");
