@@ -9,10 +9,7 @@
 
 #include <mingw-ddk/ntifs.h>
 
-#define POOL_FLAG_USE_QUOTA 0x0000000000000001ULL
-#define POOL_FLAG_UNINITIALIZED 0x0000000000000002ULL
-#define POOL_FLAG_NON_PAGED 0x0000000000000040ULL
-#define POOL_FLAG_PAGED 0x0000000000000100ULL
+/* No POOL_FLAG_* constants: wdk-sys has its own, and another set would be ambiguous. */
 
 /* A page of the mapping that the driver does not execute: Windows 8 and later. */
 #define MdlMappingNoExecute 0x40000000
