@@ -15,7 +15,7 @@ use core::{
 
 use wdk_sys::{
     PCWDF_OBJECT_CONTEXT_TYPE_INFO, WDF_OBJECT_CONTEXT_TYPE_INFO, WDFOBJECT,
-    call_unsafe_wdf_function_binding as wdf,
+    call_unsafe_wdf_function_binding as unsafe_wdf,
 };
 
 use crate::{NtStatus, object::size_of_u32};
@@ -135,7 +135,7 @@ struct Slot<T> {
 unsafe fn slot<'a, T: Context>(object: WDFOBJECT) -> Option<&'a Slot<T>> {
     let info = T::type_info().as_unique();
     // SAFETY: the handle is live; the function returns NULL when the object has no such context.
-    let memory = unsafe { wdf!(WdfObjectGetTypedContextWorker, object, info) };
+    let memory = unsafe { unsafe_wdf!(WdfObjectGetTypedContextWorker, object, info) };
     // SAFETY: `info` describes a `Slot<T>`, so the memory has its size, and all-zero bytes are a valid empty
     // one. It is as well aligned as the assertion in `new` asks, and lives as long as the object.
     unsafe { memory.cast::<Slot<T>>().as_ref() }

@@ -6,7 +6,8 @@ use core::{marker::PhantomData, mem, ops::Deref, ptr, ptr::NonNull};
 use kswrite_wire::names::Guid;
 use wdk_sys::{
     _WDF_DEVICE_IO_TYPE, DEVICE_OBJECT, DEVICE_REGISTRY_PROPERTY, GUID, NTSTATUS, PDEVICE_OBJECT,
-    PFILE_OBJECT, PIRP, PWDFDEVICE_INIT, WDFDEVICE, WDFREQUEST, call_unsafe_wdf_function_binding as wdf,
+    PFILE_OBJECT, PIRP, PWDFDEVICE_INIT, WDFDEVICE, WDFREQUEST,
+    call_unsafe_wdf_function_binding as unsafe_wdf,
 };
 
 use crate::{
@@ -92,7 +93,7 @@ impl<'a> DeviceInit<'a> {
     /// `STATUS_INSUFFICIENT_RESOURCES`: no memory, or the SDDL string is wrong; the framework does not say.
     pub fn control(driver: &'a Driver, sddl: &UnicodeString<'_>) -> Result<Self, NtStatus> {
         // SAFETY: the handle is live and the string is valid for the call.
-        let raw = unsafe { wdf!(WdfControlDeviceInitAllocate, driver.as_raw(), sddl.as_ptr()) };
+        let raw = unsafe { unsafe_wdf!(WdfControlDeviceInitAllocate, driver.as_raw(), sddl.as_ptr()) };
         if raw.is_null() {
             return Err(NtStatus::INSUFFICIENT_RESOURCES);
         }
@@ -110,7 +111,7 @@ impl<'a> DeviceInit<'a> {
     /// <https://learn.microsoft.com/windows-hardware/drivers/ddi/wdffdo/nf-wdffdo-wdffdoinitsetfilter>
     pub fn set_filter(&mut self) {
         // SAFETY: the structure is this value's until the device is made.
-        unsafe { wdf!(WdfFdoInitSetFilter, self.raw) }
+        unsafe { unsafe_wdf!(WdfFdoInitSetFilter, self.raw) }
     }
 
     /// `WdfDeviceInitSetIoType`.
@@ -125,7 +126,7 @@ impl<'a> DeviceInit<'a> {
             IoType::Direct => _WDF_DEVICE_IO_TYPE::WdfDeviceIoDirect,
         };
         // SAFETY: the structure is this value's until the device is made.
-        unsafe { wdf!(WdfDeviceInitSetIoType, self.raw, raw_type) }
+        unsafe { unsafe_wdf!(WdfDeviceInitSetIoType, self.raw, raw_type) }
     }
 
     /// `WdfDeviceInitSetDeviceType`: a `FILE_DEVICE_*` number.
@@ -135,7 +136,7 @@ impl<'a> DeviceInit<'a> {
     /// <https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfdevice/nf-wdfdevice-wdfdeviceinitsetdevicetype>
     pub fn set_device_type(&mut self, device_type: u32) {
         // SAFETY: the structure is this value's until the device is made.
-        unsafe { wdf!(WdfDeviceInitSetDeviceType, self.raw, device_type) }
+        unsafe { unsafe_wdf!(WdfDeviceInitSetDeviceType, self.raw, device_type) }
     }
 
     /// `WdfDeviceInitSetCharacteristics`: adds `FILE_*` characteristics to those that are set.
@@ -145,7 +146,7 @@ impl<'a> DeviceInit<'a> {
     /// <https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfdevice/nf-wdfdevice-wdfdeviceinitsetcharacteristics>
     pub fn add_characteristics(&mut self, characteristics: u32) {
         // SAFETY: the structure is this value's until the device is made.
-        unsafe { wdf!(WdfDeviceInitSetCharacteristics, self.raw, characteristics, 1) }
+        unsafe { unsafe_wdf!(WdfDeviceInitSetCharacteristics, self.raw, characteristics, 1) }
     }
 
     /// `WdfDeviceInitAssignName`: the name in the object manager's name space.
@@ -159,7 +160,7 @@ impl<'a> DeviceInit<'a> {
     /// `STATUS_INSUFFICIENT_RESOURCES`.
     pub fn assign_name(&mut self, name: &UnicodeString<'_>) -> Result<(), NtStatus> {
         // SAFETY: the structure is this value's, and the string is valid for the call.
-        check(unsafe { wdf!(WdfDeviceInitAssignName, self.raw, name.as_ptr()) })
+        check(unsafe { unsafe_wdf!(WdfDeviceInitAssignName, self.raw, name.as_ptr()) })
     }
 
     /// `WdfDeviceInitAssignSDDLString`: who may open the device.
@@ -173,7 +174,7 @@ impl<'a> DeviceInit<'a> {
     /// `STATUS_INSUFFICIENT_RESOURCES`, or that the string is wrong.
     pub fn assign_sddl(&mut self, sddl: &UnicodeString<'_>) -> Result<(), NtStatus> {
         // SAFETY: the structure is this value's, and the string is valid for the call.
-        check(unsafe { wdf!(WdfDeviceInitAssignSDDLString, self.raw, sddl.as_ptr()) })
+        check(unsafe { unsafe_wdf!(WdfDeviceInitAssignSDDLString, self.raw, sddl.as_ptr()) })
     }
 
     /// `WdfDeviceInitSetFileObjectConfig`: opens of the device are reported to `E`, and file objects have
@@ -187,7 +188,7 @@ impl<'a> DeviceInit<'a> {
         let mut attributes = ObjectAttributes::new().with_context::<T>();
         // SAFETY: the structure is this value's, and the framework copies the other two.
         unsafe {
-            wdf!(
+            unsafe_wdf!(
                 WdfDeviceInitSetFileObjectConfig,
                 self.raw,
                 &raw mut config,
@@ -205,11 +206,11 @@ impl<'a> DeviceInit<'a> {
         let mut attributes = ObjectAttributes::new().with_context::<T>();
         // SAFETY: the structure is this value's, and the framework copies the attributes.
         unsafe {
-            wdf!(
+            unsafe_wdf!(
                 WdfDeviceInitSetRequestAttributes,
                 self.raw,
                 attributes.as_mut_ptr()
-            )
+            );
         }
     }
 
@@ -224,7 +225,7 @@ impl<'a> DeviceInit<'a> {
         self.set_request_context::<crate::request::CallerBuffer>();
         // SAFETY: the structure is this value's until the device is made.
         unsafe {
-            wdf!(
+            unsafe_wdf!(
                 WdfDeviceInitSetIoInCallerContextCallback,
                 self.raw,
                 Some(evt_in_caller_context::<E>)
@@ -245,7 +246,7 @@ impl<'a> DeviceInit<'a> {
     pub fn set_preprocess<E: Preprocess>(&mut self, major_function: u8) -> Result<(), NtStatus> {
         // SAFETY: the structure is this value's; no list of minor functions means all.
         check(unsafe {
-            wdf!(
+            unsafe_wdf!(
                 WdfDeviceInitAssignWdmIrpPreprocessCallback,
                 self.raw,
                 Some(evt_preprocess::<E>),
@@ -271,7 +272,7 @@ impl<'a> DeviceInit<'a> {
         let mut filled = 0;
         // SAFETY: the structure is this value's, and the buffer has as many bytes as is said.
         check(unsafe {
-            wdf!(
+            unsafe_wdf!(
                 WdfFdoInitQueryProperty,
                 self.raw,
                 DEVICE_REGISTRY_PROPERTY::DevicePropertyHardwareID,
@@ -301,7 +302,7 @@ impl<'a> DeviceInit<'a> {
         let mut device: WDFDEVICE = ptr::null_mut();
         // SAFETY: the structure is this value's; the framework sets the pointer to NULL when it takes it.
         let status = unsafe {
-            wdf!(
+            unsafe_wdf!(
                 WdfDeviceCreate,
                 &raw mut self.raw,
                 attributes.as_mut_ptr(),
@@ -334,7 +335,7 @@ impl Drop for DeviceInit<'_> {
     fn drop(&mut self) {
         if self.owned {
             // SAFETY: it came from `WdfControlDeviceInitAllocate`, and no device was made of it.
-            unsafe { wdf!(WdfDeviceInitFree, self.raw) }
+            unsafe { unsafe_wdf!(WdfDeviceInitFree, self.raw) }
         }
     }
 }
@@ -362,7 +363,7 @@ impl OwnedDevice {
     /// <https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfcontrol/nf-wdfcontrol-wdfcontrolfinishinitializing>
     pub fn finish_initializing(&self) {
         // SAFETY: by the invariant the handle is live.
-        unsafe { wdf!(WdfControlFinishInitializing, self.0) }
+        unsafe { unsafe_wdf!(WdfControlFinishInitializing, self.0) }
     }
 }
 
@@ -394,7 +395,7 @@ impl Device {
     /// `STATUS_OBJECT_NAME_COLLISION` and the like.
     pub fn create_symbolic_link(&self, link: &UnicodeString<'_>) -> Result<(), NtStatus> {
         // SAFETY: the handle is live, and the string is valid for the call.
-        check(unsafe { wdf!(WdfDeviceCreateSymbolicLink, self.as_raw(), link.as_ptr()) })
+        check(unsafe { unsafe_wdf!(WdfDeviceCreateSymbolicLink, self.as_raw(), link.as_ptr()) })
     }
 
     /// `WdfDeviceCreateDeviceInterface`, without a reference string.
@@ -415,7 +416,7 @@ impl Device {
         };
         // SAFETY: the handle is live, the GUID is copied, and no string is allowed.
         check(unsafe {
-            wdf!(
+            unsafe_wdf!(
                 WdfDeviceCreateDeviceInterface,
                 self.as_raw(),
                 &raw const guid,
@@ -431,7 +432,7 @@ impl Device {
     /// <https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfdevice/nf-wdfdevice-wdfdevicewdmgetdeviceobject>
     pub fn wdm(&self) -> Option<NonNull<DEVICE_OBJECT>> {
         // SAFETY: the handle is live.
-        NonNull::new(unsafe { wdf!(WdfDeviceWdmGetDeviceObject, self.as_raw()) })
+        NonNull::new(unsafe { unsafe_wdf!(WdfDeviceWdmGetDeviceObject, self.as_raw()) })
     }
 
     /// `WdfDeviceWdmGetAttachedDevice`: the next lower device object, which stays until this one is removed.
@@ -441,7 +442,7 @@ impl Device {
     /// <https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfdevice/nf-wdfdevice-wdfdevicewdmgetattacheddevice>
     pub fn attached(&self) -> Option<NonNull<DEVICE_OBJECT>> {
         // SAFETY: the handle is live.
-        NonNull::new(unsafe { wdf!(WdfDeviceWdmGetAttachedDevice, self.as_raw()) })
+        NonNull::new(unsafe { unsafe_wdf!(WdfDeviceWdmGetAttachedDevice, self.as_raw()) })
     }
 
     /// `WdfDeviceWdmGetPhysicalDevice`: the bottom of the stack.
@@ -451,7 +452,7 @@ impl Device {
     /// <https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfdevice/nf-wdfdevice-wdfdevicewdmgetphysicaldevice>
     pub fn physical(&self) -> Option<NonNull<DEVICE_OBJECT>> {
         // SAFETY: the handle is live.
-        NonNull::new(unsafe { wdf!(WdfDeviceWdmGetPhysicalDevice, self.as_raw()) })
+        NonNull::new(unsafe { unsafe_wdf!(WdfDeviceWdmGetPhysicalDevice, self.as_raw()) })
     }
 
     /// `WdfWdmDeviceGetWdfDeviceHandle`: the framework's device of a device object.
@@ -465,7 +466,7 @@ impl Device {
     /// The device object was made by the framework for this driver, and lives for all of `'a`.
     pub unsafe fn from_wdm<'a>(device_object: PDEVICE_OBJECT) -> Option<&'a Self> {
         // SAFETY: the caller's promise.
-        let device = unsafe { wdf!(WdfWdmDeviceGetWdfDeviceHandle, device_object) };
+        let device = unsafe { unsafe_wdf!(WdfWdmDeviceGetWdfDeviceHandle, device_object) };
         // SAFETY: the framework's device lives as long as its device object.
         unsafe { Self::from_raw(device) }
     }
@@ -486,7 +487,7 @@ impl Device {
         }
         // SAFETY: the handle is live; the file object is only compared with those of the device, because
         // `file::config` keeps the framework out of its context fields.
-        let file = unsafe { wdf!(WdfDeviceGetFileObject, self.as_raw(), file) };
+        let file = unsafe { unsafe_wdf!(WdfDeviceGetFileObject, self.as_raw(), file) };
         // SAFETY: the framework's file object lives until the I/O manager's is closed.
         unsafe { FileObject::from_raw(file) }
     }
@@ -503,7 +504,7 @@ impl Device {
     /// as the page says, and it is not touched afterwards.
     pub unsafe fn dispatch_preprocessed(&self, irp: PIRP) -> NtStatus {
         // SAFETY: the caller's promise.
-        NtStatus(unsafe { wdf!(WdfDeviceWdmDispatchPreprocessedIrp, self.as_raw(), irp) })
+        NtStatus(unsafe { unsafe_wdf!(WdfDeviceWdmDispatchPreprocessedIrp, self.as_raw(), irp) })
     }
 }
 

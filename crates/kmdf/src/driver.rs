@@ -5,11 +5,11 @@ use core::ptr;
 
 use wdk_sys::{
     NTSTATUS, PCUNICODE_STRING, PDRIVER_OBJECT, PWDFDEVICE_INIT, WDF_DRIVER_CONFIG, WDFDRIVER,
-    call_unsafe_wdf_function_binding as wdf,
+    call_unsafe_wdf_function_binding as unsafe_wdf,
 };
 
 use crate::{
-    DeviceInit, NtStatus,
+    DeviceInit, NtStatus, ObjectAttributes,
     object::{handle, size_of_u32},
     status::{check, to_raw},
 };
@@ -43,7 +43,7 @@ pub trait DriverEvents: 'static {
 impl Driver {
     /// `WdfDriverCreate`, for a PnP driver.
     ///
-    /// The borrow is `'static` because the code that could use it is unloaded with the object.
+    /// The attributes say which context the driver object has room for. The borrow is `'static` because the code that could use it is unloaded with the object.
     ///
     /// IRQL: `PASSIVE_LEVEL`, in `DriverEntry`.
     ///
@@ -60,6 +60,7 @@ impl Driver {
         driver_object: PDRIVER_OBJECT,
         registry_path: PCUNICODE_STRING,
         pool_tag: u32,
+        mut attributes: ObjectAttributes,
     ) -> Result<&'static Self, NtStatus> {
         let mut config = WDF_DRIVER_CONFIG {
             Size: size_of_u32::<WDF_DRIVER_CONFIG>(),
@@ -71,11 +72,11 @@ impl Driver {
         let mut driver: WDFDRIVER = ptr::null_mut();
         // SAFETY: the caller vouches for the first two; the others are valid for the call.
         let status = unsafe {
-            wdf!(
+            unsafe_wdf!(
                 WdfDriverCreate,
                 driver_object,
                 registry_path,
-                ptr::null_mut(),
+                attributes.as_mut_ptr(),
                 &raw mut config,
                 &raw mut driver
             )

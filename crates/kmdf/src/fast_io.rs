@@ -11,8 +11,8 @@ use core::{
 };
 
 use wdk_sys::{
-    BOOLEAN, DEVICE_OBJECT, DRIVER_OBJECT, FAST_IO_DISPATCH, FILE_OBJECT, PDRIVER_OBJECT, PIO_STATUS_BLOCK,
-    PLARGE_INTEGER, PVOID, ULONG,
+    BOOLEAN, DEVICE_OBJECT, DRIVER_OBJECT, FAST_IO_DISPATCH, FILE_OBJECT, IO_STATUS_BLOCK, PDRIVER_OBJECT,
+    PIO_STATUS_BLOCK, PLARGE_INTEGER, PVOID, ULONG,
 };
 
 use crate::{Device, FileObject, IoStatus, NtStatus, object::size_of_u32, seh};
@@ -115,7 +115,7 @@ pub struct FastWrite<'a, F> {
     pub buffer: *mut c_void,
     /// The device object that the call is for.
     pub device: NonNull<DEVICE_OBJECT>,
-    scope: PhantomData<(&'a (), fn() -> F)>,
+    scope: PhantomData<&'a F>,
 }
 
 impl<'a, F: FastIo> FastWrite<'a, F> {
@@ -183,8 +183,9 @@ unsafe extern "C" fn fast_io_write<F: FastIo>(
     ) else {
         return 0;
     };
-    // SAFETY: the offset is the caller's, in system memory, by the contract of the routine.
-    let offset = unsafe { (*offset.as_ptr()).QuadPart };
+    // SAFETY: the offset is the caller's, in system memory, by the contract of the routine; as a whole it is
+    // its `QuadPart`.
+    let offset = unsafe { offset.cast::<i64>().read() };
     let call = FastWrite {
         file,
         offset,
@@ -198,10 +199,12 @@ unsafe extern "C" fn fast_io_write<F: FastIo>(
     let Some(io) = F::write(&call) else {
         return 0;
     };
-    let block = io_status.as_ptr();
+    let mut block = IO_STATUS_BLOCK {
+        Information: io.information as u64,
+        ..IO_STATUS_BLOCK::default()
+    };
+    block.__bindgen_anon_1.Status = io.status.0;
     // SAFETY: the block is the caller's to be filled, by the contract of the routine.
-    unsafe { (*block).__bindgen_anon_1.Status = io.status.0 };
-    // SAFETY: as above.
-    unsafe { (*block).Information = io.information as u64 };
+    unsafe { io_status.write(block) };
     1
 }

@@ -5,7 +5,7 @@ use core::ptr::NonNull;
 
 use wdk_sys::{
     _WDF_FILEOBJECT_CLASS, _WDF_TRI_STATE, PFILE_OBJECT, WDF_FILEOBJECT_CONFIG, WDFDEVICE, WDFFILEOBJECT,
-    WDFREQUEST, call_unsafe_wdf_function_binding as wdf,
+    WDFREQUEST, call_unsafe_wdf_function_binding as unsafe_wdf,
 };
 
 use crate::{
@@ -74,7 +74,7 @@ impl FileObject {
     /// <https://learn.microsoft.com/windows-hardware/drivers/ddi/wdffileobject/nf-wdffileobject-wdffileobjectgetdevice>
     pub fn device(&self) -> Option<&Device> {
         // SAFETY: the handle is live.
-        let device = unsafe { wdf!(WdfFileObjectGetDevice, self.as_raw()) };
+        let device = unsafe { unsafe_wdf!(WdfFileObjectGetDevice, self.as_raw()) };
         // SAFETY: a device outlives its file objects.
         unsafe { Device::from_raw(device) }
     }
@@ -86,7 +86,7 @@ impl FileObject {
     /// <https://learn.microsoft.com/windows-hardware/drivers/ddi/wdffileobject/nf-wdffileobject-wdffileobjectwdmgetfileobject>
     pub fn wdm(&self) -> Option<NonNull<wdk_sys::FILE_OBJECT>> {
         // SAFETY: the handle is live.
-        let file: PFILE_OBJECT = unsafe { wdf!(WdfFileObjectWdmGetFileObject, self.as_raw()) };
+        let file: PFILE_OBJECT = unsafe { unsafe_wdf!(WdfFileObjectWdmGetFileObject, self.as_raw()) };
         NonNull::new(file)
     }
 }

@@ -9,7 +9,7 @@
 use alloc::collections::VecDeque;
 use core::ops::RangeInclusive;
 
-use wdk_sys::{WDFREQUEST, call_unsafe_wdf_function_binding as wdf};
+use wdk_sys::{WDFREQUEST, call_unsafe_wdf_function_binding as unsafe_wdf};
 
 use crate::{FileObject, NtStatus, Request, object::Reference, status::check, sync::SpinLock};
 
@@ -70,7 +70,7 @@ impl<E: Send + 'static> HeldRequests<E> {
             // SAFETY: an entry of the list is live, since the cancel callback completes it only after it
             // had the lock.
             // <https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfrequest/nf-wdfrequest-wdfrequestunmarkcancelable>
-            let unmarked = check(unsafe { wdf!(WdfRequestUnmarkCancelable, held.request) });
+            let unmarked = check(unsafe { unsafe_wdf!(WdfRequestUnmarkCancelable, held.request) });
             if unmarked.is_ok() {
                 // SAFETY: a request that is no longer cancellable is the driver's alone.
                 return Some((unsafe { Request::from_raw(held.request) }, held.entry));
@@ -123,7 +123,7 @@ pub fn hold<H: Holder>(request: Request, key: u64, entry: H::Entry) -> Result<()
         },
     );
     // SAFETY: the request is in the list and so in nobody's hands.
-    let marked = check(unsafe { wdf!(WdfRequestMarkCancelableEx, raw, Some(evt_cancel::<H>)) });
+    let marked = check(unsafe { unsafe_wdf!(WdfRequestMarkCancelableEx, raw, Some(evt_cancel::<H>)) });
     match marked {
         Ok(()) => Ok(()),
         Err(status) => {

@@ -5,7 +5,7 @@ use core::ptr;
 
 use wdk_sys::{
     _WDF_EXECUTION_LEVEL, _WDF_SYNCHRONIZATION_SCOPE, WDF_OBJECT_ATTRIBUTES, WDFOBJECT,
-    call_unsafe_wdf_function_binding as wdf,
+    call_unsafe_wdf_function_binding as unsafe_wdf,
 };
 
 use crate::{
@@ -179,7 +179,7 @@ impl Default for ObjectAttributes {
 /// `object` is a handle that the caller owns, may delete, and does not use afterwards.
 pub(crate) unsafe fn delete(object: WDFOBJECT) {
     // SAFETY: the caller's promise.
-    unsafe { wdf!(WdfObjectDelete, object) }
+    unsafe { unsafe_wdf!(WdfObjectDelete, object) }
 }
 
 /// The size of a structure for its `Size` field.
@@ -208,13 +208,13 @@ impl<'a, T: Object> Reference<'a, T> {
     pub(crate) fn new(object: &'a T) -> Self {
         // SAFETY: the object is live; the tag, line and file are for a debugger.
         unsafe {
-            wdf!(
+            unsafe_wdf!(
                 WdfObjectReferenceActual,
                 object.as_object(),
                 ptr::null_mut(),
                 0,
                 ptr::null()
-            )
+            );
         };
         Self { object }
     }
@@ -232,7 +232,7 @@ impl<T: Object> Drop for Reference<'_, T> {
     fn drop(&mut self) {
         // SAFETY: `new` took this reference.
         unsafe {
-            wdf!(
+            unsafe_wdf!(
                 WdfObjectDereferenceActual,
                 self.object.as_object(),
                 ptr::null_mut(),

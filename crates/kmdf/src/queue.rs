@@ -5,7 +5,7 @@ use core::ptr;
 
 use wdk_sys::{
     _WDF_IO_QUEUE_DISPATCH_TYPE, _WDF_TRI_STATE, WDF_IO_QUEUE_CONFIG, WDFQUEUE, WDFREQUEST,
-    call_unsafe_wdf_function_binding as wdf,
+    call_unsafe_wdf_function_binding as unsafe_wdf,
 };
 
 use crate::{
@@ -93,7 +93,7 @@ impl Queue {
         let mut queue: WDFQUEUE = ptr::null_mut();
         // SAFETY: the handle is live, and the framework copies the structures.
         check(unsafe {
-            wdf!(
+            unsafe_wdf!(
                 WdfIoQueueCreate,
                 device.as_raw(),
                 &raw mut raw_config,
@@ -112,7 +112,7 @@ impl Queue {
     /// <https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfio/nf-wdfio-wdfioqueuegetdevice>
     pub fn device(&self) -> Option<&Device> {
         // SAFETY: the handle is live.
-        let device = unsafe { wdf!(WdfIoQueueGetDevice, self.as_raw()) };
+        let device = unsafe { unsafe_wdf!(WdfIoQueueGetDevice, self.as_raw()) };
         // SAFETY: a device outlives its queues.
         unsafe { Device::from_raw(device) }
     }
@@ -160,13 +160,15 @@ unsafe fn presented<'a>(queue: WDFQUEUE, request: WDFREQUEST) -> Option<(&'a Dev
     // SAFETY: the framework hands the request over with the callback.
     let request = unsafe { Request::from_raw(request) };
     // SAFETY: the handle is valid for the length of the callback.
-    match unsafe { Queue::from_raw(queue) }.and_then(Queue::device) {
-        Some(device) => Some((device, request)),
-        None => {
-            request.complete(IoStatus::failed(NtStatus::INVALID_PARAMETER));
-            None
-        }
-    }
+    let Some(queue) = (unsafe { Queue::from_raw(queue) }) else {
+        request.complete(IoStatus::failed(NtStatus::INVALID_PARAMETER));
+        return None;
+    };
+    let Some(device) = queue.device() else {
+        request.complete(IoStatus::failed(NtStatus::INVALID_PARAMETER));
+        return None;
+    };
+    Some((device, request))
 }
 
 unsafe extern "C" fn evt_read<E: QueueEvents>(queue: WDFQUEUE, request: WDFREQUEST, length: usize) {

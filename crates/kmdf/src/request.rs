@@ -4,7 +4,8 @@
 use core::{mem::ManuallyDrop, ptr, ptr::NonNull, slice};
 
 use wdk_sys::{
-    PVOID, WDF_REQUEST_PARAMETERS, WDFMEMORY, WDFOBJECT, WDFREQUEST, call_unsafe_wdf_function_binding as wdf,
+    PVOID, WDF_REQUEST_PARAMETERS, WDFMEMORY, WDFOBJECT, WDFREQUEST,
+    call_unsafe_wdf_function_binding as unsafe_wdf,
 };
 
 use crate::{
@@ -85,12 +86,12 @@ impl Request {
         let raw = self.into_raw();
         // SAFETY: by the invariant the request is the driver's, and `into_raw` took it from this value.
         unsafe {
-            wdf!(
+            unsafe_wdf!(
                 WdfRequestCompleteWithInformation,
                 raw,
                 io.status.0,
                 io.information as u64
-            )
+            );
         }
     }
 
@@ -107,7 +108,7 @@ impl Request {
     pub fn enqueue(self, device: &Device) -> Result<(), (Self, NtStatus)> {
         let raw = self.into_raw();
         // SAFETY: both handles are live. On success the framework has the request.
-        match check(unsafe { wdf!(WdfDeviceEnqueueRequest, device.as_raw(), raw) }) {
+        match check(unsafe { unsafe_wdf!(WdfDeviceEnqueueRequest, device.as_raw(), raw) }) {
             Ok(()) => Ok(()),
             // SAFETY: a request that was not queued is still the driver's.
             Err(status) => Err((unsafe { Self::from_raw(raw) }, status)),
@@ -121,7 +122,7 @@ impl Request {
     /// <https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfrequest/nf-wdfrequest-wdfrequestgetfileobject>
     pub fn file(&self) -> Option<&FileObject> {
         // SAFETY: by the invariant the handle is live.
-        let file = unsafe { wdf!(WdfRequestGetFileObject, self.0) };
+        let file = unsafe { unsafe_wdf!(WdfRequestGetFileObject, self.0) };
         // SAFETY: a file object outlives its requests.
         unsafe { FileObject::from_raw(file) }
     }
@@ -133,7 +134,7 @@ impl Request {
     /// <https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfrequest/nf-wdfrequest-wdfrequestwdmgetirp>
     pub fn irp(&self) -> Option<NonNull<wdk_sys::IRP>> {
         // SAFETY: by the invariant the handle is live.
-        NonNull::new(unsafe { wdf!(WdfRequestWdmGetIrp, self.0) })
+        NonNull::new(unsafe { unsafe_wdf!(WdfRequestWdmGetIrp, self.0) })
     }
 
     /// `WdfRequestGetParameters` of a read or a write; `None` for another type of request.
@@ -147,7 +148,7 @@ impl Request {
             ..WDF_REQUEST_PARAMETERS::default()
         };
         // SAFETY: the handle is live, and the structure is valid for the call.
-        unsafe { wdf!(WdfRequestGetParameters, self.0, &raw mut raw) };
+        unsafe { unsafe_wdf!(WdfRequestGetParameters, self.0, &raw mut raw) };
         let direction = match raw.Type {
             wdk_sys::_WDF_REQUEST_TYPE::WdfRequestTypeRead => Direction::Read,
             wdk_sys::_WDF_REQUEST_TYPE::WdfRequestTypeWrite => Direction::Write,
@@ -253,7 +254,7 @@ impl Request {
         let mut length = 0;
         // SAFETY: the handle is live, and the places to fill are valid for the call.
         check(unsafe {
-            wdf!(
+            unsafe_wdf!(
                 WdfRequestRetrieveUnsafeUserInputBuffer,
                 self.0,
                 1,
@@ -264,7 +265,7 @@ impl Request {
         let mut memory: WDFMEMORY = ptr::null_mut();
         // SAFETY: the framework probes the address under an exception handler.
         check(unsafe {
-            wdf!(
+            unsafe_wdf!(
                 WdfRequestProbeAndLockUserBufferForRead,
                 self.0,
                 buffer,
@@ -289,7 +290,7 @@ impl Request {
         let mut length = 0;
         // SAFETY: the handle is live, and the places to fill are valid for the call.
         check(unsafe {
-            wdf!(
+            unsafe_wdf!(
                 WdfRequestRetrieveUnsafeUserOutputBuffer,
                 self.0,
                 1,
@@ -300,7 +301,7 @@ impl Request {
         let mut memory: WDFMEMORY = ptr::null_mut();
         // SAFETY: the framework probes the address under an exception handler.
         check(unsafe {
-            wdf!(
+            unsafe_wdf!(
                 WdfRequestProbeAndLockUserBufferForWrite,
                 self.0,
                 buffer,
@@ -324,7 +325,7 @@ impl Request {
         let memory = self.context::<CallerBuffer>()?.0;
         let mut length = 0;
         // SAFETY: the memory object belongs to the request, which is live.
-        let buffer = unsafe { wdf!(WdfMemoryGetBuffer, memory, &raw mut length) };
+        let buffer = unsafe { unsafe_wdf!(WdfMemoryGetBuffer, memory, &raw mut length) };
         Some((NonNull::new(buffer.cast())?, length))
     }
 
@@ -333,7 +334,7 @@ impl Request {
         let mut length = 0;
         // SAFETY: the handle is live, and the places to fill are valid for the call.
         check(unsafe {
-            wdf!(
+            unsafe_wdf!(
                 WdfRequestRetrieveInputBuffer,
                 self.0,
                 least,
@@ -352,7 +353,7 @@ impl Request {
         let mut length = 0;
         // SAFETY: the handle is live, and the places to fill are valid for the call.
         check(unsafe {
-            wdf!(
+            unsafe_wdf!(
                 WdfRequestRetrieveOutputBuffer,
                 self.0,
                 least,
@@ -371,7 +372,7 @@ impl Drop for Request {
     fn drop(&mut self) {
         trace::message(c"kmdf: a request was dropped without being completed");
         // SAFETY: by the invariant the request is the driver's, and this value is gone after this.
-        unsafe { wdf!(WdfRequestComplete, self.0, NtStatus::UNSUCCESSFUL.0) }
+        unsafe { unsafe_wdf!(WdfRequestComplete, self.0, NtStatus::UNSUCCESSFUL.0) }
     }
 }
 

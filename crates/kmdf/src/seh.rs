@@ -65,6 +65,10 @@ pub unsafe fn guarded_copy(destination: *mut c_void, source: *const c_void, leng
 /// IRQL: `<= APC_LEVEL`.
 ///
 /// <https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-probeforread>
+#[expect(
+    clippy::not_unsafe_ptr_arg_deref,
+    reason = "what the dereference raises is caught"
+)]
 pub fn guarded_probe_for_read(address: *const c_void, length: usize) -> NtStatus {
     // SAFETY: any address may be probed; what the probe raises is caught.
     NtStatus(unsafe { c::KmdfGuardedProbeForRead(address, length) })

@@ -15,7 +15,7 @@ pub struct SharedBytes<'a> {
     memory: PhantomData<&'a [u8]>,
 }
 
-impl<'a> SharedBytes<'a> {
+impl SharedBytes<'_> {
     /// No bytes.
     pub const EMPTY: Self = Self {
         start: ptr::null(),

@@ -53,8 +53,11 @@ impl<'a> UnicodeString<'a> {
     }
 }
 
-/// Encodes an ASCII string as UTF-16; `N` is its length. Not ASCII, or another length, does not compile in
-/// [`unicode_string!`](crate::unicode_string).
+/// Encodes an ASCII string as UTF-16; `N` is its length.
+///
+/// # Panics
+///
+/// Not ASCII, or another length. In [`unicode_string!`](crate::unicode_string) that does not compile.
 pub const fn utf16<const N: usize>(text: &str) -> [u16; N] {
     assert!(
         text.len() == N && text.is_ascii(),

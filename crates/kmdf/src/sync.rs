@@ -11,7 +11,7 @@ use core::{
     ptr,
 };
 
-use wdk_sys::{WDFSPINLOCK, WDFWAITLOCK, call_unsafe_wdf_function_binding as wdf};
+use wdk_sys::{WDFSPINLOCK, WDFWAITLOCK, call_unsafe_wdf_function_binding as unsafe_wdf};
 
 use crate::{NtStatus, ObjectAttributes, object, status::check};
 
@@ -49,7 +49,7 @@ impl<T> SpinLock<T> {
         let mut raw: WDFSPINLOCK = ptr::null_mut();
         let mut attributes = ObjectAttributes::new();
         // SAFETY: the structures are valid for the call. Without a parent the driver object is the parent.
-        check(unsafe { wdf!(WdfSpinLockCreate, attributes.as_mut_ptr(), &raw mut raw) })?;
+        check(unsafe { unsafe_wdf!(WdfSpinLockCreate, attributes.as_mut_ptr(), &raw mut raw) })?;
         Ok(Self {
             raw,
             value: UnsafeCell::new(value),
@@ -63,7 +63,7 @@ impl<T> SpinLock<T> {
     /// <https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfsync/nf-wdfsync-wdfspinlockacquire>
     pub fn lock(&self) -> SpinGuard<'_, T> {
         // SAFETY: by the invariant the handle is live.
-        unsafe { wdf!(WdfSpinLockAcquire, self.raw) };
+        unsafe { unsafe_wdf!(WdfSpinLockAcquire, self.raw) };
         SpinGuard {
             lock: self,
             thread: PhantomData,
@@ -104,7 +104,7 @@ impl<T> DerefMut for SpinGuard<'_, T> {
 impl<T> Drop for SpinGuard<'_, T> {
     fn drop(&mut self) {
         // SAFETY: this thread acquired it.
-        unsafe { wdf!(WdfSpinLockRelease, self.lock.raw) }
+        unsafe { unsafe_wdf!(WdfSpinLockRelease, self.lock.raw) }
     }
 }
 
@@ -139,7 +139,7 @@ impl<T> WaitLock<T> {
         let mut raw: WDFWAITLOCK = ptr::null_mut();
         let mut attributes = ObjectAttributes::new();
         // SAFETY: the structures are valid for the call. Without a parent the driver object is the parent.
-        check(unsafe { wdf!(WdfWaitLockCreate, attributes.as_mut_ptr(), &raw mut raw) })?;
+        check(unsafe { unsafe_wdf!(WdfWaitLockCreate, attributes.as_mut_ptr(), &raw mut raw) })?;
         Ok(Self {
             raw,
             value: UnsafeCell::new(value),
@@ -153,7 +153,7 @@ impl<T> WaitLock<T> {
     /// <https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfsync/nf-wdfsync-wdfwaitlockacquire>
     pub fn lock(&self) -> WaitGuard<'_, T> {
         // SAFETY: by the invariant the handle is live; without a timeout the call returns with the lock.
-        let _success = unsafe { wdf!(WdfWaitLockAcquire, self.raw, ptr::null_mut()) };
+        let _success = unsafe { unsafe_wdf!(WdfWaitLockAcquire, self.raw, ptr::null_mut()) };
         WaitGuard {
             lock: self,
             thread: PhantomData,
@@ -166,7 +166,7 @@ impl<T> WaitLock<T> {
     pub fn try_lock(&self) -> Option<WaitGuard<'_, T>> {
         let mut at_once = 0;
         // SAFETY: by the invariant the handle is live, and the timeout is valid for the call.
-        let status = unsafe { wdf!(WdfWaitLockAcquire, self.raw, &raw mut at_once) };
+        let status = unsafe { unsafe_wdf!(WdfWaitLockAcquire, self.raw, &raw mut at_once) };
         // STATUS_TIMEOUT is a success code: only this one means that the lock was acquired.
         (status == NtStatus::SUCCESS.0).then_some(WaitGuard {
             lock: self,
@@ -208,6 +208,6 @@ impl<T> DerefMut for WaitGuard<'_, T> {
 impl<T> Drop for WaitGuard<'_, T> {
     fn drop(&mut self) {
         // SAFETY: this thread acquired it.
-        unsafe { wdf!(WdfWaitLockRelease, self.lock.raw) }
+        unsafe { unsafe_wdf!(WdfWaitLockRelease, self.lock.raw) }
     }
 }

@@ -3,7 +3,7 @@
 
 use core::ptr;
 
-use wdk_sys::{WDF_TIMER_CONFIG, WDFOBJECT, WDFTIMER, call_unsafe_wdf_function_binding as wdf};
+use wdk_sys::{WDF_TIMER_CONFIG, WDFOBJECT, WDFTIMER, call_unsafe_wdf_function_binding as unsafe_wdf};
 
 use crate::{
     FileObject, NtStatus, Object, ObjectAttributes,
@@ -63,7 +63,7 @@ impl Timer {
         let mut raw: WDFTIMER = ptr::null_mut();
         // SAFETY: the structures are valid for the call, and the parent is live.
         check(unsafe {
-            wdf!(
+            unsafe_wdf!(
                 WdfTimerCreate,
                 &raw mut config,
                 attributes.as_mut_ptr(),
@@ -87,7 +87,7 @@ impl Timer {
             // Relative times are negative.
             let due = -i64::try_from(after_100ns).unwrap_or(i64::MAX);
             // SAFETY: the parent lives, so the timer does.
-            let _was_set = unsafe { wdf!(WdfTimerStart, self.raw, due) };
+            let _was_set = unsafe { unsafe_wdf!(WdfTimerStart, self.raw, due) };
         }
     }
 
@@ -99,14 +99,14 @@ impl Timer {
     pub fn stop(&self, file: &FileObject) {
         if file.as_object() == self.parent {
             // SAFETY: the parent lives, so the timer does.
-            let _was_set = unsafe { wdf!(WdfTimerStop, self.raw, 1) };
+            let _was_set = unsafe { unsafe_wdf!(WdfTimerStop, self.raw, 1) };
         }
     }
 }
 
 unsafe extern "C" fn evt_timer<E: TimerEvents>(timer: WDFTIMER) {
     // SAFETY: the handle is valid for the length of the callback.
-    let parent = unsafe { wdf!(WdfTimerGetParentObject, timer) };
+    let parent = unsafe { unsafe_wdf!(WdfTimerGetParentObject, timer) };
     // SAFETY: `create` made a file object the parent.
     if let Some(file) = unsafe { FileObject::from_raw(parent.cast()) } {
         // The file object may be closed as soon as its last request is completed.
