@@ -16,8 +16,12 @@ struct Slot {
     statistics: Statistics,
 }
 
-static TABLE: [Slot; SLOTS] =
-    [const { Slot { taken: AtomicBool::new(false), statistics: Statistics::new() } }; SLOTS];
+static TABLE: [Slot; SLOTS] = [const {
+    Slot {
+        taken: AtomicBool::new(false),
+        statistics: Statistics::new(),
+    }
+}; SLOTS];
 
 /// The counters of one device, as long as the device exists.
 pub struct Counters {
@@ -34,7 +38,10 @@ impl Counters {
             return Self { slot, shared: false };
         }
         let [.., last] = &TABLE;
-        Self { slot: last, shared: true }
+        Self {
+            slot: last,
+            shared: true,
+        }
     }
 
     /// Where to count.

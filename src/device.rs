@@ -1,12 +1,12 @@
 //! One filter device per stack.
 
-use kmdf::{DeviceInit, NtStatus, Object, ObjectAttributes, context_type};
+use kmdf::{DeviceInit, Driver, NtStatus, Object, ObjectAttributes, context_type};
 use kswrite_core::Statistics;
 
 use crate::{
     control,
     counters::Counters,
-    ffi::{entry, target::Target},
+    ffi::{driver_ref::DriverRef, entry, target::Target},
 };
 
 /// What the filter knows of one stack.
@@ -14,11 +14,10 @@ pub struct FilterDevice {
     /// The device below.
     target: Target,
     counters: Counters,
-    /// Keeps the control device there as long as there is a filtered device.
-    _control: control::Share,
+    driver: DriverRef,
 }
 
-context_type!(FilterDevice);
+context_type!(FilterDevice, |device| { control::release(&device.driver) });
 
 impl FilterDevice {
     /// The device below, to which writes go.
@@ -41,12 +40,16 @@ impl FilterDevice {
 /// # Errors
 ///
 /// What the framework says. The stack then works without the filter.
-pub fn add(mut init: DeviceInit<'_>) -> Result<(), NtStatus> {
+pub fn add(driver: &Driver, mut init: DeviceInit<'_>) -> Result<(), NtStatus> {
     init.set_filter();
     entry::take_writes(&mut init)?;
     let device = init.create(ObjectAttributes::new().with_context::<FilterDevice>())?;
     let target = Target::below(device).ok_or(NtStatus::UNSUCCESSFUL)?;
-    device.set_context(FilterDevice { target, counters: Counters::acquire(), _control: control::share() })?;
+    device.set_context(FilterDevice {
+        target,
+        counters: Counters::acquire(),
+        driver: DriverRef::for_device_context(driver),
+    })?;
+    control::share(driver);
     Ok(())
 }
-

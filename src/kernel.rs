@@ -9,11 +9,11 @@ use kswrite_core::{
 };
 
 use crate::ffi::{
-        cancel, guarded,
-        irp::{SentWrite, WriteRequest},
-        lower,
-        mdl::{BorrowedMdl, OwnedMdl},
-        target::{File, Target},
+    cancel, guarded,
+    irp::{SentWrite, WriteRequest},
+    lower,
+    mdl::{BorrowedMdl, OwnedMdl},
+    target::{File, Target},
 };
 
 /// The kernel that this driver runs in, with the counters that a write being sent takes along.

@@ -7,13 +7,14 @@
 //! * [`device`]: one filter device per stack.
 //! * [`write`]: the write path.
 //! * [`fast_io`]: the filter's own fast-I/O entry.
-//! * [`control`]: the control device, `\\.\KsWrite`.
+//! * [`control`]: the control device, `\\.\KsWrite`, and [`counters`], what it tells.
 //! * [`kernel`]: the real kernel as the core sees it.
 #![no_std]
 
 extern crate wdk_panic;
 
 mod control;
+mod counters;
 mod device;
 mod driver;
 mod fast_io;

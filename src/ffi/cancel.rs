@@ -1,5 +1,8 @@
 //! The cancel routine of the caller's request.
-#![expect(unsafe_code, reason = "exchanges the cancel routine of an IRP and implements one")]
+#![expect(
+    unsafe_code,
+    reason = "exchanges the cancel routine of an IRP and implements one"
+)]
 
 use core::{
     ptr::NonNull,

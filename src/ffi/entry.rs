@@ -3,11 +3,18 @@
 
 use core::ptr::NonNull;
 
-use kmdf::{Device, DeviceInit, IoStatus, NtStatus, Object, device::Preprocess};
+use kmdf::{Device, DeviceInit, Driver, IoStatus, NtStatus, Object, ObjectAttributes, device::Preprocess};
 use wdk_sys::{IRP, IRP_MJ_WRITE, NTSTATUS, PCUNICODE_STRING, PDRIVER_OBJECT};
 
 use super::irp::WriteRequest;
-use crate::{device::FilterDevice, driver, write};
+use crate::{
+    device::FilterDevice,
+    driver::{self, DriverContext, Events},
+    fast_io, write,
+};
+
+/// Pool tag of the driver: `KsWr`.
+const POOL_TAG: u32 = u32::from_le_bytes(*b"KsWr");
 
 /// `DRIVER_INITIALIZE`, called by the framework's entry point.
 ///
@@ -22,10 +29,23 @@ use crate::{device::FilterDevice, driver, write};
 #[unsafe(export_name = "DriverEntry")]
 unsafe extern "system" fn driver_entry(driver: PDRIVER_OBJECT, registry_path: PCUNICODE_STRING) -> NTSTATUS {
     // SAFETY: the arguments are those of DriverEntry, which runs once.
-    match unsafe { driver::load(driver, registry_path) } {
+    match unsafe { load(driver, registry_path) } {
         Ok(()) => NtStatus::SUCCESS.0,
         Err(status) => status.0,
     }
+}
+
+/// # Safety
+///
+/// As [`driver_entry`].
+unsafe fn load(driver_object: PDRIVER_OBJECT, registry_path: PCUNICODE_STRING) -> Result<(), NtStatus> {
+    let attributes = ObjectAttributes::new().with_context::<DriverContext>();
+    // SAFETY: the caller's promise.
+    let driver = unsafe { Driver::create::<Events>(driver_object, registry_path, POOL_TAG, attributes) }?;
+    driver::initialize(driver)?;
+    // SAFETY: the driver object is this driver's.
+    unsafe { fast_io::TABLE.publish(driver_object) };
+    Ok(())
 }
 
 /// Lets the writes of a device come to this driver before the framework looks at them.

@@ -1,7 +1,10 @@
 //! Calls that may raise a structured exception, and the fast-I/O routines of other drivers.
 //!
 //! The handlers are in C (`kmdf::seh`); Rust cannot catch such an exception.
-#![expect(unsafe_code, reason = "calls routines of other drivers, and touches addresses of programs")]
+#![expect(
+    unsafe_code,
+    reason = "calls routines of other drivers, and touches addresses of programs"
+)]
 
 use core::ffi::c_void;
 
@@ -13,7 +16,7 @@ use super::{
     irp::mode_from_raw,
     target::{File, Target},
 };
-use crate::kernel::NtKernel;
+use crate::{fast_io, kernel::NtKernel};
 
 /// Pool tag of captured buffers: `KsWb`.
 const CAPTURE_TAG: u32 = u32::from_le_bytes(*b"KsWb");
@@ -27,19 +30,19 @@ const CAPTURE_TAG: u32 = u32::from_le_bytes(*b"KsWb");
 pub struct FastWrite(PFAST_IO_WRITE);
 
 /// The arguments of a fast-I/O write beside the device.
-pub struct FastArguments {
+struct FastArguments {
     /// The file object.
-    pub file: File,
+    file: File,
     /// The byte offset; the routine gets a copy.
-    pub offset: i64,
+    offset: i64,
     /// Bytes.
-    pub length: u32,
+    length: u32,
     /// Whether the routine may block.
-    pub wait: bool,
+    wait: bool,
     /// The lock key.
-    pub key: u32,
+    key: u32,
     /// The bare address.
-    pub address: *mut c_void,
+    address: *mut c_void,
 }
 
 /// `ExGetPreviousMode`.
@@ -93,7 +96,7 @@ pub fn fast_write(
 /// # Errors
 ///
 /// The code of the exception that it raised.
-pub fn call_routine(
+fn call_routine(
     routine: FastWrite,
     arguments: &FastArguments,
     target: Target,
@@ -123,15 +126,34 @@ pub fn call_routine(
     }
     // SAFETY: any bits are a status.
     let status = NtStatus(unsafe { iosb.__bindgen_anon_1.Status });
-    Ok(Some(IoStatus { status, information: iosb.Information as usize }))
+    Ok(Some(IoStatus {
+        status,
+        information: iosb.Information as usize,
+    }))
+}
+
+/// Passes on a fast-I/O call that came to this driver. `None`: it was declined, or raised an exception, and
+/// the caller goes on by IRP.
+///
+/// IRQL: `<= APC_LEVEL`, in the thread of the caller.
+pub fn forward_fast_write(routine: FastWrite, target: Target, call: &fast_io::Call<'_>) -> Option<IoStatus> {
+    let arguments = FastArguments {
+        // SAFETY: the caller of a fast-I/O routine references the file object until the routine returns.
+        file: unsafe { File::new(call.file) },
+        offset: call.offset,
+        length: call.length,
+        wait: call.wait,
+        key: call.key,
+        address: call.buffer,
+    };
+    call_routine(routine, &arguments, target).ok().flatten()
 }
 
 /// Whether a range lies in the user half of the address space: `ProbeForRead`.
 ///
 /// IRQL: `<= APC_LEVEL`.
 pub fn probe_for_read(address: *mut c_void, length: u32) -> NtStatus {
-    // SAFETY: the exception that the call may raise is caught.
-    unsafe { seh::guarded_probe_for_read(address, length as usize) }
+    seh::guarded_probe_for_read(address, length as usize)
 }
 
 /// Copies the bytes of a raw address into a system buffer.

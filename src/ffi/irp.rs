@@ -1,5 +1,8 @@
 //! The caller's write IRP.
-#![expect(unsafe_code, reason = "an IRP is a C structure that its current owner may change")]
+#![expect(
+    unsafe_code,
+    reason = "an IRP is a C structure that its current owner may change"
+)]
 
 use core::{
     mem::ManuallyDrop,
@@ -9,8 +12,8 @@ use core::{
 
 use kswrite_core::{BufferMethod, Data, Handoff, IoStatus, NtStatus, ProcessorMode, Statistics, WriteCall};
 use wdk_sys::{
-    IO_NO_INCREMENT, IO_STACK_LOCATION, IRP, KPROCESSOR_MODE, PIRP, SL_PENDING_RETURNED,
     _MODE::{KernelMode, UserMode},
+    IO_NO_INCREMENT, IO_STACK_LOCATION, IRP, KPROCESSOR_MODE, PIRP, SL_PENDING_RETURNED,
     ntddk::{IoGetRequestorProcess, IofCompleteRequest, PsGetCurrentProcessId, PsGetProcessId},
 };
 
@@ -30,7 +33,11 @@ pub fn raw_mode(mode: ProcessorMode) -> KPROCESSOR_MODE {
 
 /// The mode that a `KPROCESSOR_MODE` stands for. Anything but kernel mode is not to be believed.
 pub fn mode_from_raw(mode: KPROCESSOR_MODE) -> ProcessorMode {
-    if i32::from(mode) == KernelMode { ProcessorMode::Kernel } else { ProcessorMode::User }
+    if mode == KernelMode as KPROCESSOR_MODE {
+        ProcessorMode::Kernel
+    } else {
+        ProcessorMode::User
+    }
 }
 
 /// The current stack location of an IRP.
@@ -40,7 +47,14 @@ pub fn mode_from_raw(mode: KPROCESSOR_MODE) -> ProcessorMode {
 /// The IRP must be owned by the caller, with a current stack location.
 pub unsafe fn current_stack(irp: PIRP) -> *mut IO_STACK_LOCATION {
     // SAFETY: the caller owns the IRP, and an IRP that is not queued has this member of the union valid.
-    unsafe { (*irp).Tail.Overlay.__bindgen_anon_2.__bindgen_anon_1.CurrentStackLocation }
+    unsafe {
+        (*irp)
+            .Tail
+            .Overlay
+            .__bindgen_anon_2
+            .__bindgen_anon_1
+            .CurrentStackLocation
+    }
 }
 
 /// A write IRP that the I/O manager or a driver above gave to this filter.
@@ -112,14 +126,21 @@ impl WriteRequest {
             BufferMethod::Buffered => {
                 // SAFETY: INVARIANT: the IRP is owned, and a write uses this member of the union.
                 let buffer = unsafe { (*irp).AssociatedIrp.SystemBuffer };
-                if buffer.is_null() { raw } else { Data::System(buffer) }
+                if buffer.is_null() {
+                    raw
+                } else {
+                    Data::System(buffer)
+                }
             }
             BufferMethod::Direct => {
                 // SAFETY: INVARIANT: the IRP is owned.
                 NonNull::new(unsafe { (*irp).MdlAddress }).map_or(raw, |mdl| {
                     // SAFETY: the MDL of a direct-I/O write is locked before a driver sees the IRP.
                     let mdl = unsafe { BorrowedMdl::new(mdl) };
-                    Data::Locked { mdl, address: mdl.virtual_address() }
+                    Data::Locked {
+                        mdl,
+                        address: mdl.virtual_address(),
+                    }
                 })
             }
             BufferMethod::Neither => raw,
@@ -199,11 +220,17 @@ impl SentWrite {
     pub fn new(request: WriteRequest, state: &SentState) -> Self {
         let sent = Self(request.into_raw());
         sent.slot(0).store(state.lower.as_ptr().cast(), Ordering::Relaxed);
-        sent.slot(1).store(core::ptr::from_ref(state.statistics).cast_mut().cast(), Ordering::Relaxed);
+        sent.slot(1).store(
+            core::ptr::from_ref(state.statistics).cast_mut().cast(),
+            Ordering::Relaxed,
+        );
         // SAFETY: the slot is a pointer-sized, aligned word of an IRP that this value owns, and `Handoff` has
         // that size; nobody else sees it before the IRP is sent.
         unsafe { sent.slot(2).as_ptr().cast::<Handoff>().write(Handoff::new()) };
-        sent.slot(3).store(core::ptr::without_provenance_mut(state.ownership), Ordering::Relaxed);
+        sent.slot(3).store(
+            core::ptr::without_provenance_mut(state.ownership),
+            Ordering::Relaxed,
+        );
         sent
     }
 
@@ -225,7 +252,12 @@ impl SentWrite {
         // one of them.
         let slot = unsafe {
             core::ptr::addr_of_mut!(
-                (*self.as_ptr()).Tail.Overlay.__bindgen_anon_1.__bindgen_anon_1.DriverContext
+                (*self.as_ptr())
+                    .Tail
+                    .Overlay
+                    .__bindgen_anon_1
+                    .__bindgen_anon_1
+                    .DriverContext
             )
             .cast::<*mut core::ffi::c_void>()
             .add(index)
@@ -272,8 +304,7 @@ impl SentWrite {
     /// IRQL: `<= DISPATCH_LEVEL`.
     pub fn is_cancelled(self) -> bool {
         // SAFETY: INVARIANT: the IRP is owned; the I/O manager sets the byte from another thread.
-        unsafe { AtomicU8::from_ptr(core::ptr::addr_of_mut!((*self.as_ptr()).Cancel)) }
-            .load(Ordering::SeqCst)
+        unsafe { AtomicU8::from_ptr(core::ptr::addr_of_mut!((*self.as_ptr()).Cancel)) }.load(Ordering::SeqCst)
             != 0
     }
 

@@ -56,7 +56,14 @@ pub fn begin(
     };
     fill_header(lower, &request, call);
     let ownership = attach_payload(lower, payload);
-    let sent = SentWrite::new(request, &SentState { lower, statistics, ownership });
+    let sent = SentWrite::new(
+        request,
+        &SentState {
+            lower,
+            statistics,
+            ownership,
+        },
+    );
     fill_stack(lower, call, sent);
     Ok(sent)
 }
@@ -177,7 +184,10 @@ pub fn status(sent: SentWrite) -> IoStatus {
     let status = unsafe { (*lower).IoStatus.__bindgen_anon_1.Status };
     // SAFETY: as above.
     let information = unsafe { (*lower).IoStatus.Information };
-    IoStatus { status: NtStatus(status), information: information as usize }
+    IoStatus {
+        status: NtStatus(status),
+        information: information as usize,
+    }
 }
 
 /// Frees the lower IRP with what its payload owns.

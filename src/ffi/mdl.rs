@@ -1,16 +1,19 @@
 //! MDLs: those that a write owns, and those that it borrows.
-#![expect(unsafe_code, reason = "memory descriptor lists are built and locked by kernel calls")]
+#![expect(
+    unsafe_code,
+    reason = "memory descriptor lists are built and locked by kernel calls"
+)]
 
 use core::ptr::NonNull;
 
 use kmdf::seh;
 use kswrite_core::{NtStatus, ProcessorMode};
 use wdk_sys::{
-    MDL, MDL_MAPPED_TO_SYSTEM_VA, MDL_SOURCE_IS_NONPAGED_POOL, PVOID,
     _LOCK_OPERATION::IoReadAccess,
     _MEMORY_CACHING_TYPE::MmCached,
     _MM_PAGE_PRIORITY::NormalPagePriority,
     _MODE::KernelMode,
+    MDL, MDL_MAPPED_TO_SYSTEM_VA, MDL_SOURCE_IS_NONPAGED_POOL, PVOID,
     ntddk::{
         IoAllocateMdl, IoBuildPartialMdl, IoFreeMdl, MmBuildMdlForNonPagedPool, MmMapLockedPagesSpecifyCache,
         MmUnlockPages,
@@ -18,7 +21,10 @@ use wdk_sys::{
 };
 
 /// `MdlMappingNoExecute`: the mapping is not executable. Windows 8 and later.
-const MDL_MAPPING_NO_EXECUTE: i32 = 0x4000_0000;
+const MDL_MAPPING_NO_EXECUTE: u32 = 0x4000_0000;
+
+/// The headers disagree whether the parameter is an enum or a ULONG, so it is cast where it is used.
+const MAPPING_PRIORITY: u32 = NormalPagePriority as u32 | MDL_MAPPING_NO_EXECUTE;
 
 /// An MDL whose pages somebody else locked, borrowed from a request that is held.
 ///
@@ -83,10 +89,14 @@ impl BorrowedMdl {
                 MmCached,
                 core::ptr::null_mut(),
                 0,
-                (NormalPagePriority | MDL_MAPPING_NO_EXECUTE) as _,
+                MAPPING_PRIORITY as _,
             )
         };
-        if address.is_null() { Err(NtStatus::INSUFFICIENT_RESOURCES) } else { Ok(address) }
+        if address.is_null() {
+            Err(NtStatus::INSUFFICIENT_RESOURCES)
+        } else {
+            Ok(address)
+        }
     }
 }
 
@@ -158,12 +168,10 @@ impl OwnedMdl {
     ///
     /// `STATUS_INSUFFICIENT_RESOURCES`.
     ///
-    /// # Safety
-    ///
-    /// The range must be non-paged pool that outlives the MDL.
-    pub unsafe fn of_system_buffer(address: PVOID, length: u32) -> Result<Self, NtStatus> {
+    /// `address` is that of a [`Data::System`](kswrite_core::Data), which only a captured request has.
+    pub fn of_system_buffer(address: PVOID, length: u32) -> Result<Self, NtStatus> {
         let owned = Self::allocate(address, length)?;
-        // SAFETY: the caller promises non-paged pool.
+        // SAFETY: the I/O manager's system buffer is non-paged pool, and outlives the write that it is for.
         unsafe { MmBuildMdlForNonPagedPool(owned.mdl.as_ptr()) };
         Ok(owned)
     }

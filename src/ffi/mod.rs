@@ -3,6 +3,7 @@
 //! Each file wraps one thing: pointers in, safe values out. What two drivers need is in the crate `kmdf`.
 
 pub mod cancel;
+pub mod driver_ref;
 pub mod entry;
 pub mod guarded;
 pub mod irp;
