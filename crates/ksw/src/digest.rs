@@ -65,11 +65,10 @@ pub struct Digests {
 
 impl Digests {
     fn new(writes: u64, bytes: u64, sha256: &[u8], crc32c: u32, placement: u64) -> Self {
-        let sha256 = sha256.iter().map(|byte| format!("{byte:02x}")).collect();
-        Self {
+                Self {
             writes,
             bytes,
-            sha256,
+            sha256: hex(sha256),
             crc32c: format!("{crc32c:08x}"),
             placement: format!("{placement:016x}"),
         }
@@ -86,6 +85,12 @@ impl From<&State> for Digests {
             state.placement,
         )
     }
+}
+
+/// Bytes as lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or_default();
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// What a comparison found.

@@ -7,6 +7,7 @@ use clap::ValueEnum;
 use kswrite_wire::names::SinkKind;
 use serde::{Deserialize, Serialize};
 
+use crate::digest::hex;
 use crate::script::ScriptText;
 use crate::size::ByteSize;
 
@@ -76,7 +77,7 @@ pub fn is_sink(path: &str) -> bool {
 fn is_sink_interface(path: &str) -> bool {
     let guid = kswrite_wire::names::SINK_INTERFACE;
     let [a, b, rest @ ..] = guid.data4;
-    let tail: String = rest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let tail = hex(&rest);
     let text = format!(
         "{{{:08x}-{:04x}-{:04x}-{a:02x}{b:02x}-{tail}}}",
         guid.data1, guid.data2, guid.data3

@@ -303,10 +303,7 @@ impl WriteReport {
         let counts: Vec<String> = shown
             .map(|(name, value)| format!("{name} {}", grouped(value)))
             .collect();
-        match counts.is_empty() {
-            true => "saw no write".to_owned(),
-            false => counts.join(", "),
-        }
+        if counts.is_empty() { "saw no write".to_owned() } else { counts.join(", ") }
     }
 
     fn sink_text(&self) -> String {
@@ -330,15 +327,15 @@ impl WriteReport {
         let Some(verification) = &self.verification else {
             return "not asked".to_owned();
         };
-        match verification.passed() {
-            true => format!("agree, sha256 {}", verification.found.sha256),
-            false => format!(
-                "{}\n  expected {}\n  found    {}",
-                verification.word().to_uppercase(),
-                digests_text(&verification.expected),
-                digests_text(&verification.found)
-            ),
+        if verification.passed() {
+            return format!("agree, sha256 {}", verification.found.sha256);
         }
+        format!(
+            "{}\n  expected {}\n  found    {}",
+            verification.word().to_uppercase(),
+            digests_text(&verification.expected),
+            digests_text(&verification.found)
+        )
     }
 }
 

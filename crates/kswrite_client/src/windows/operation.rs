@@ -19,7 +19,7 @@ use crate::Win32Error;
 pub trait Signal: Completion {}
 
 /// What a way of completion has to do. Nobody else can make a [`Cell`] or [`Call`], or call these.
-pub trait Completion: Sized + Send + Sync + 'static {
+pub trait Completion: fmt::Debug + Sized + Send + Sync + 'static {
     /// Gets ready for one use on `file`, and says what goes into `hEvent`.
     fn arm(&self, file: &File) -> Result<HANDLE, Win32Error>;
     /// Makes the call that writes.
