@@ -55,11 +55,9 @@ pub fn share(driver: &Driver) {
     let mut shared = context.control.0.lock();
     shared.users = shared.users.saturating_add(1);
     if shared.device.is_none() {
-        match create(driver) {
-            Ok(device) => shared.device = Some(device),
-            Err(_) => {
-                trace::message(c"kswrite: the control device could not be made; counters cannot be read")
-            }
+        shared.device = create(driver).ok();
+        if shared.device.is_none() {
+            trace::message(c"kswrite: the control device could not be made; counters cannot be read");
         }
     }
 }

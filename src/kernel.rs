@@ -25,7 +25,7 @@ pub struct NtKernel {
 impl Kernel for NtKernel {
     type File = File;
     type Device = Target;
-    type Address = *mut core::ffi::c_void;
+    type Address = guarded::Address;
     type LockedPages = BorrowedMdl;
     type SystemBuffer = NonPagedBuffer;
     type Mdl = OwnedMdl;

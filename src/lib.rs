@@ -13,14 +13,14 @@
 
 extern crate wdk_panic;
 
-mod control;
-mod counters;
-mod device;
-mod driver;
-mod fast_io;
-mod ffi;
-mod kernel;
-mod write;
+pub mod control;
+pub mod counters;
+pub mod device;
+pub mod driver;
+pub mod fast_io;
+pub mod ffi;
+pub mod kernel;
+pub mod write;
 
 /// Non-paged pool for what allocates through `alloc`. The write path does not.
 #[global_allocator]

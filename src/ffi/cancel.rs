@@ -17,7 +17,7 @@ use crate::write;
 /// `IoSetCancelRoutine`: an exchange of the field, as the macro of the WDK does it.
 fn exchange(sent: SentWrite, routine: *mut core::ffi::c_void) -> *mut core::ffi::c_void {
     // SAFETY: the request is held. The field is an optional function pointer: one word, NULL for none.
-    let field = unsafe { core::ptr::addr_of_mut!((*sent.as_ptr()).CancelRoutine) };
+    let field = unsafe { &raw mut (*sent.as_ptr()).CancelRoutine };
     // SAFETY: the I/O manager exchanges the same word atomically.
     unsafe { AtomicPtr::from_ptr(field.cast::<*mut core::ffi::c_void>()) }.swap(routine, Ordering::SeqCst)
 }
@@ -51,5 +51,6 @@ unsafe extern "C" fn on_cancel(_device: *mut DEVICE_OBJECT, irp: PIRP) {
     // SAFETY: the I/O manager passes a valid IRP.
     let irp = unsafe { NonNull::new_unchecked(irp) };
     // SAFETY: `arm` set this routine on a sent write, and whoever finishes it waits for this party.
-    write::cancelled(unsafe { SentWrite::from_raw(irp) });
+    let sent = unsafe { SentWrite::from_raw(irp) };
+    write::cancelled(sent);
 }

@@ -4,9 +4,9 @@
 use core::ptr::NonNull;
 
 use kmdf::{Device, DeviceInit, Driver, IoStatus, NtStatus, Object, ObjectAttributes, device::Preprocess};
-use wdk_sys::{IRP, IRP_MJ_WRITE, NTSTATUS, PCUNICODE_STRING, PDRIVER_OBJECT};
+use wdk_sys::{IRP, NTSTATUS, PCUNICODE_STRING, PDRIVER_OBJECT};
 
-use super::irp::WriteRequest;
+use super::{irp::WriteRequest, narrow::MAJOR_WRITE};
 use crate::{
     device::FilterDevice,
     driver::{self, DriverContext, Events},
@@ -25,7 +25,7 @@ const POOL_TAG: u32 = u32::from_le_bytes(*b"KsWr");
 /// # Safety
 ///
 /// Called once, by the system, with the driver object and registry path of this driver.
-// SAFETY: the framework's entry point looks for this name, and nothing else in the image has it.
+// The framework's entry point looks for this name, and nothing else in the image has it.
 #[unsafe(export_name = "DriverEntry")]
 unsafe extern "system" fn driver_entry(driver: PDRIVER_OBJECT, registry_path: PCUNICODE_STRING) -> NTSTATUS {
     // SAFETY: the arguments are those of DriverEntry, which runs once.
@@ -56,7 +56,7 @@ unsafe fn load(driver_object: PDRIVER_OBJECT, registry_path: PCUNICODE_STRING) -
 ///
 /// `STATUS_INSUFFICIENT_RESOURCES`.
 pub fn take_writes(init: &mut DeviceInit<'_>) -> Result<(), NtStatus> {
-    init.set_preprocess::<Writes>(IRP_MJ_WRITE as u8)
+    init.set_preprocess::<Writes>(MAJOR_WRITE)
 }
 
 struct Writes;

@@ -14,12 +14,29 @@ use wdk_sys::{IO_STATUS_BLOCK, PFAST_IO_WRITE, ntddk::ExGetPreviousMode};
 
 use super::{
     irp::mode_from_raw,
+    narrow::bytes,
     target::{File, Target},
 };
 use crate::{fast_io, kernel::NtKernel};
 
 /// Pool tag of captured buffers: `KsWb`.
 const CAPTURE_TAG: u32 = u32::from_le_bytes(*b"KsWb");
+
+/// An address that a request gave: an allegation, until it was probed or an access succeeded.
+#[derive(Clone, Copy)]
+pub struct Address(*mut c_void);
+
+impl Address {
+    /// What the request said.
+    pub const fn new(address: *mut c_void) -> Self {
+        Self(address)
+    }
+
+    /// The pointer, for a field or a call of the kernel.
+    pub const fn as_ptr(self) -> *mut c_void {
+        self.0
+    }
+}
 
 /// The `FastIoWrite` routine of a driver that has a device below.
 ///
@@ -75,7 +92,7 @@ pub fn fast_write_slot(target: Target) -> Option<FastWrite> {
 pub fn fast_write(
     routine: FastWrite,
     call: &WriteCall<NtKernel>,
-    address: *mut c_void,
+    address: Address,
 ) -> Result<Option<IoStatus>, NtStatus> {
     let Some(file) = call.file else { return Ok(None) };
     let arguments = FastArguments {
@@ -84,7 +101,7 @@ pub fn fast_write(
         length: call.length,
         wait: call.may_wait,
         key: call.key,
-        address,
+        address: address.0,
     };
     call_routine(routine, &arguments, call.device)
 }
@@ -128,7 +145,7 @@ fn call_routine(
     let status = NtStatus(unsafe { iosb.__bindgen_anon_1.Status });
     Ok(Some(IoStatus {
         status,
-        information: iosb.Information as usize,
+        information: bytes(iosb.Information),
     }))
 }
 
@@ -152,8 +169,8 @@ pub fn forward_fast_write(routine: FastWrite, target: Target, call: &fast_io::Ca
 /// Whether a range lies in the user half of the address space: `ProbeForRead`.
 ///
 /// IRQL: `<= APC_LEVEL`.
-pub fn probe_for_read(address: *mut c_void, length: u32) -> NtStatus {
-    seh::guarded_probe_for_read(address, length as usize)
+pub fn probe_for_read(address: Address, length: u32) -> NtStatus {
+    seh::guarded_probe_for_read(address.0, length as usize)
 }
 
 /// Copies the bytes of a raw address into a system buffer.
@@ -163,9 +180,9 @@ pub fn probe_for_read(address: *mut c_void, length: u32) -> NtStatus {
 /// # Errors
 ///
 /// The exception code, or `STATUS_INSUFFICIENT_RESOURCES`.
-pub fn capture(address: *mut c_void, length: u32) -> Result<NonPagedBuffer, NtStatus> {
+pub fn capture(address: Address, length: u32) -> Result<NonPagedBuffer, NtStatus> {
     let mut buffer = NonPagedBuffer::new(length as usize, CAPTURE_TAG)?;
     // SAFETY: the destination is ours and has `length` bytes; a fault on the source is caught.
-    unsafe { seh::guarded_copy(buffer.as_mut_ptr().cast(), address, length as usize) }.ok()?;
+    unsafe { seh::guarded_copy(buffer.as_mut_ptr().cast(), address.0, length as usize) }.ok()?;
     Ok(buffer)
 }

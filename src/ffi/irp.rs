@@ -12,13 +12,14 @@ use core::{
 
 use kswrite_core::{BufferMethod, Data, Handoff, IoStatus, NtStatus, ProcessorMode, Statistics, WriteCall};
 use wdk_sys::{
-    _MODE::{KernelMode, UserMode},
-    IO_NO_INCREMENT, IO_STACK_LOCATION, IRP, KPROCESSOR_MODE, PIRP, SL_PENDING_RETURNED,
+    IO_STACK_LOCATION, IRP, KPROCESSOR_MODE, PIRP,
     ntddk::{IoGetRequestorProcess, IofCompleteRequest, PsGetCurrentProcessId, PsGetProcessId},
 };
 
 use super::{
+    guarded::Address,
     mdl::BorrowedMdl,
+    narrow::{KERNEL_MODE, NO_INCREMENT, PENDING_RETURNED, USER_MODE},
     target::{File, Target},
 };
 use crate::kernel::NtKernel;
@@ -26,14 +27,14 @@ use crate::kernel::NtKernel;
 /// `KPROCESSOR_MODE` of a mode.
 pub fn raw_mode(mode: ProcessorMode) -> KPROCESSOR_MODE {
     match mode {
-        ProcessorMode::Kernel => KernelMode as KPROCESSOR_MODE,
-        ProcessorMode::User => UserMode as KPROCESSOR_MODE,
+        ProcessorMode::Kernel => KERNEL_MODE,
+        ProcessorMode::User => USER_MODE,
     }
 }
 
 /// The mode that a `KPROCESSOR_MODE` stands for. Anything but kernel mode is not to be believed.
 pub fn mode_from_raw(mode: KPROCESSOR_MODE) -> ProcessorMode {
-    if mode == KernelMode as KPROCESSOR_MODE {
+    if mode == KERNEL_MODE {
         ProcessorMode::Kernel
     } else {
         ProcessorMode::User
@@ -46,15 +47,17 @@ pub fn mode_from_raw(mode: KPROCESSOR_MODE) -> ProcessorMode {
 ///
 /// The IRP must be owned by the caller, with a current stack location.
 pub unsafe fn current_stack(irp: PIRP) -> *mut IO_STACK_LOCATION {
-    // SAFETY: the caller owns the IRP, and an IRP that is not queued has this member of the union valid.
-    unsafe {
-        (*irp)
+    // SAFETY: the caller owns the IRP.
+    let field = unsafe {
+        &raw const (*irp)
             .Tail
             .Overlay
             .__bindgen_anon_2
             .__bindgen_anon_1
             .CurrentStackLocation
-    }
+    };
+    // SAFETY: an IRP that is not queued has this member of the union valid.
+    unsafe { field.read() }
 }
 
 /// A write IRP that the I/O manager or a driver above gave to this filter.
@@ -87,14 +90,18 @@ impl WriteRequest {
     /// IRQL: `<= APC_LEVEL`, in the context in which the request came.
     pub fn capture(&self, target: Target) -> WriteCall<NtKernel> {
         let irp = self.as_ptr();
-        // SAFETY: INVARIANT: the IRP is owned and was handed to this driver with a stack location.
-        let stack = unsafe { &*current_stack(irp) };
+        // SAFETY: INVARIANT: the IRP is owned.
+        let stack = unsafe { current_stack(irp) };
+        // SAFETY: the IRP was handed to this driver with a stack location, which is this driver's.
+        let stack = unsafe { &*stack };
         // SAFETY: the major function is IRP_MJ_WRITE, so `Write` is the valid member.
         let write = unsafe { stack.Parameters.Write };
         // SAFETY: `QuadPart` is valid for any content of the union.
         let offset = unsafe { write.ByteOffset.QuadPart };
-        // SAFETY: INVARIANT: the IRP is owned; so is every field of it.
-        let (mode, irp_flags) = unsafe { ((*irp).RequestorMode, (*irp).Flags) };
+        // SAFETY: INVARIANT: the IRP is owned.
+        let mode = unsafe { (*irp).RequestorMode };
+        // SAFETY: INVARIANT: the IRP is owned.
+        let irp_flags = unsafe { (*irp).Flags };
         let file = NonNull::new(stack.FileObject).map(|file| {
             // SAFETY: the file object of an IRP that is not complete.
             unsafe { File::new(file) }
@@ -118,18 +125,20 @@ impl WriteRequest {
     fn data(&self, method: BufferMethod, length: u32) -> Data<NtKernel> {
         let irp = self.as_ptr();
         // SAFETY: INVARIANT: the IRP is owned.
-        let raw = Data::Raw(unsafe { (*irp).UserBuffer });
+        let raw = Data::Raw(Address::new(unsafe { (*irp).UserBuffer }));
         if length == 0 {
             return raw;
         }
         match method {
             BufferMethod::Buffered => {
-                // SAFETY: INVARIANT: the IRP is owned, and a write uses this member of the union.
-                let buffer = unsafe { (*irp).AssociatedIrp.SystemBuffer };
+                // SAFETY: INVARIANT: the IRP is owned.
+                let field = unsafe { &raw const (*irp).AssociatedIrp.SystemBuffer };
+                // SAFETY: a write uses this member of the union.
+                let buffer = unsafe { field.read() };
                 if buffer.is_null() {
                     raw
                 } else {
-                    Data::System(buffer)
+                    Data::System(Address::new(buffer))
                 }
             }
             BufferMethod::Direct => {
@@ -168,11 +177,13 @@ impl WriteRequest {
     pub fn complete(self, io: IoStatus) -> NtStatus {
         let irp = self.into_raw().as_ptr();
         // SAFETY: INVARIANT: the IRP was owned until here.
-        unsafe { (*irp).IoStatus.__bindgen_anon_1.Status = io.status.0 };
+        let status = unsafe { &raw mut (*irp).IoStatus.__bindgen_anon_1.Status };
+        // SAFETY: as above.
+        unsafe { status.write(io.status.0) };
         // SAFETY: as above.
         unsafe { (*irp).IoStatus.Information = io.information as _ };
         // SAFETY: as above; ownership ends with this call.
-        unsafe { IofCompleteRequest(irp, IO_NO_INCREMENT as _) };
+        unsafe { IofCompleteRequest(irp, NO_INCREMENT) };
         io.status
     }
 }
@@ -248,20 +259,17 @@ impl SentWrite {
 
     fn slot(&self, index: usize) -> &AtomicPtr<core::ffi::c_void> {
         debug_assert!(index < 4);
-        // SAFETY: INVARIANT: the IRP is owned and not queued, so the four driver slots are valid; `index` is
-        // one of them.
-        let slot = unsafe {
-            core::ptr::addr_of_mut!(
-                (*self.as_ptr())
-                    .Tail
-                    .Overlay
-                    .__bindgen_anon_1
-                    .__bindgen_anon_1
-                    .DriverContext
-            )
-            .cast::<*mut core::ffi::c_void>()
-            .add(index)
+        // SAFETY: INVARIANT: the IRP is owned and not queued, so the four driver words are valid.
+        let words = unsafe {
+            &raw mut (*self.as_ptr())
+                .Tail
+                .Overlay
+                .__bindgen_anon_1
+                .__bindgen_anon_1
+                .DriverContext
         };
+        // SAFETY: there are four words, and `index` is below that.
+        let slot = unsafe { words.cast::<*mut core::ffi::c_void>().add(index) };
         // SAFETY: the slot is aligned, lives as long as the IRP, and is only accessed through atomics.
         unsafe { AtomicPtr::from_ptr(slot) }
     }
@@ -296,16 +304,17 @@ impl SentWrite {
         let stack = unsafe { current_stack(self.as_ptr()) };
         // SAFETY: the location belongs to this driver while it holds the IRP, and only the dispatching thread
         // writes it.
-        unsafe { (*stack).Control |= SL_PENDING_RETURNED as u8 };
+        unsafe { (*stack).Control |= PENDING_RETURNED };
     }
 
     /// Whether the request was cancelled: its `Cancel` field.
     ///
     /// IRQL: `<= DISPATCH_LEVEL`.
     pub fn is_cancelled(self) -> bool {
-        // SAFETY: INVARIANT: the IRP is owned; the I/O manager sets the byte from another thread.
-        unsafe { AtomicU8::from_ptr(core::ptr::addr_of_mut!((*self.as_ptr()).Cancel)) }.load(Ordering::SeqCst)
-            != 0
+        // SAFETY: INVARIANT: the IRP is owned.
+        let cancel = unsafe { &raw mut (*self.as_ptr()).Cancel };
+        // SAFETY: the byte lives as long as the IRP; the I/O manager sets it from another thread.
+        unsafe { AtomicU8::from_ptr(cancel) }.load(Ordering::SeqCst) != 0
     }
 
     /// The last party takes the request back.

@@ -6,15 +6,15 @@ use core::ptr::NonNull;
 use kmdf::pool::NonPagedBuffer;
 use kswrite_core::{IoStatus, NtStatus, Statistics, WriteCall, payload::Payload};
 use wdk_sys::{
-    DEVICE_OBJECT, IO_STACK_LOCATION, IRP, IRP_BUFFERED_IO, IRP_MJ_WRITE, IRP_NOCACHE, IRP_PAGING_IO,
-    IRP_SYNCHRONOUS_PAGING_IO, IRP_WRITE_OPERATION, NTSTATUS, PIRP, PVOID, SL_INVOKE_ON_CANCEL,
-    SL_INVOKE_ON_ERROR, SL_INVOKE_ON_SUCCESS, STATUS_MORE_PROCESSING_REQUIRED,
+    DEVICE_OBJECT, FILE_OBJECT, IO_STACK_LOCATION, IRP, IRP_BUFFERED_IO, IRP_NOCACHE, IRP_PAGING_IO,
+    IRP_SYNCHRONOUS_PAGING_IO, IRP_WRITE_OPERATION, NTSTATUS, PIRP, PVOID, STATUS_MORE_PROCESSING_REQUIRED,
     ntddk::{IoAllocateIrp, IoCancelIrp, IoFreeIrp, IofCallDriver},
 };
 
 use super::{
     irp::{SentState, SentWrite, WriteRequest, current_stack, raw_mode},
     mdl::OwnedMdl,
+    narrow::{INVOKE_ALWAYS, MAJOR_WRITE, bytes},
     target::{File, Target},
 };
 use crate::{kernel::NtKernel, write};
@@ -25,13 +25,13 @@ const INHERITED_FLAGS: u32 = IRP_NOCACHE | IRP_PAGING_IO | IRP_SYNCHRONOUS_PAGIN
 /// What a payload owns, for the time in which only the IRP remembers it: bits of slot 3 of the request.
 mod owns {
     /// Nothing.
-    pub const NOTHING: usize = 0;
+    pub(super) const NOTHING: usize = 0;
     /// `AssociatedIrp.SystemBuffer`.
-    pub const SYSTEM_BUFFER: usize = 1;
+    pub(super) const SYSTEM_BUFFER: usize = 1;
     /// `MdlAddress`.
-    pub const MDL: usize = 2;
+    pub(super) const MDL: usize = 2;
     /// `MdlAddress`, whose pages were locked here.
-    pub const LOCKED_MDL: usize = 3;
+    pub(super) const LOCKED_MDL: usize = 3;
 }
 
 /// Allocates the lower IRP and fills it.
@@ -70,19 +70,25 @@ pub fn begin(
 
 fn fill_header(lower: NonNull<IRP>, request: &WriteRequest, call: &WriteCall<NtKernel>) {
     let lower = lower.as_ptr();
-    // SAFETY: the request is held; its thread is the issuer's, which drivers below may ask for.
-    let thread = unsafe { (*request.as_ptr()).Tail.Overlay.Thread };
+    // SAFETY: the request is held.
+    let issuer = unsafe { &raw const (*request.as_ptr()).Tail.Overlay.Thread };
+    // SAFETY: the field is valid in an IRP that a driver holds. Drivers below may ask for the issuer.
+    let issuer = unsafe { issuer.read() };
     // SAFETY: the IRP is fresh and ours.
-    unsafe { (*lower).Tail.Overlay.Thread = thread };
+    let thread = unsafe { &raw mut (*lower).Tail.Overlay.Thread };
+    // SAFETY: as above.
+    unsafe { thread.write(issuer) };
+    // SAFETY: as above.
+    let file = unsafe { &raw mut (*lower).Tail.Overlay.OriginalFileObject };
     // SAFETY: as above. The file object is the request's, which outlives this IRP.
-    unsafe { (*lower).Tail.Overlay.OriginalFileObject = file_ptr(call) };
+    unsafe { file.write(file_ptr(call)) };
     // SAFETY: as above.
     unsafe { (*lower).RequestorMode = raw_mode(call.mode) };
     // SAFETY: as above.
     unsafe { (*lower).Flags = call.irp_flags & INHERITED_FLAGS };
 }
 
-fn file_ptr(call: &WriteCall<NtKernel>) -> *mut wdk_sys::FILE_OBJECT {
+fn file_ptr(call: &WriteCall<NtKernel>) -> *mut FILE_OBJECT {
     call.file.map_or(core::ptr::null_mut(), File::as_ptr)
 }
 
@@ -92,7 +98,7 @@ fn attach_payload(lower: NonNull<IRP>, payload: Payload<NtKernel>) -> usize {
     match payload {
         Payload::Empty => owns::NOTHING,
         Payload::BorrowedSystem(address) => {
-            set_system_buffer(lower, address);
+            set_system_buffer(lower, address.as_ptr());
             owns::NOTHING
         }
         Payload::System(buffer) => {
@@ -107,7 +113,7 @@ fn attach_payload(lower: NonNull<IRP>, payload: Payload<NtKernel>) -> usize {
         }
         Payload::User(address) => {
             // SAFETY: the IRP is fresh and ours.
-            unsafe { (*irp).UserBuffer = address };
+            unsafe { (*irp).UserBuffer = address.as_ptr() };
             owns::NOTHING
         }
     }
@@ -116,7 +122,9 @@ fn attach_payload(lower: NonNull<IRP>, payload: Payload<NtKernel>) -> usize {
 fn set_system_buffer(lower: NonNull<IRP>, address: PVOID) {
     let irp = lower.as_ptr();
     // SAFETY: the IRP is fresh and ours.
-    unsafe { (*irp).AssociatedIrp.SystemBuffer = address };
+    let field = unsafe { &raw mut (*irp).AssociatedIrp.SystemBuffer };
+    // SAFETY: as above.
+    unsafe { field.write(address) };
     // No IRP_DEALLOCATE_BUFFER: this filter frees what it owns.
     // SAFETY: as above.
     unsafe { (*irp).Flags |= IRP_BUFFERED_IO };
@@ -127,9 +135,11 @@ fn fill_stack(lower: NonNull<IRP>, call: &WriteCall<NtKernel>, sent: SentWrite) 
     // SAFETY: the IRP is fresh: its current location is one above the first one.
     let above = unsafe { current_stack(lower.as_ptr()) };
     // SAFETY: IoAllocateIrp made as many locations as the device below asks for, at least one, so the next
-    // location exists. It is zeroed.
-    let next: &mut IO_STACK_LOCATION = unsafe { &mut *above.sub(1) };
-    next.MajorFunction = IRP_MJ_WRITE as u8;
+    // location exists.
+    let next = unsafe { above.sub(1) };
+    // SAFETY: the location is zeroed, and ours until the IRP is sent.
+    let next: &mut IO_STACK_LOCATION = unsafe { &mut *next };
+    next.MajorFunction = MAJOR_WRITE;
     next.Flags = call.stack_flags;
     next.FileObject = file_ptr(call);
     // SAFETY: `Write` is the member for IRP_MJ_WRITE; the whole union is zeroed.
@@ -139,7 +149,7 @@ fn fill_stack(lower: NonNull<IRP>, call: &WriteCall<NtKernel>, sent: SentWrite) 
     write.ByteOffset.QuadPart = call.offset;
     next.CompletionRoutine = Some(on_complete);
     next.Context = sent.as_ptr().cast();
-    next.Control = (SL_INVOKE_ON_SUCCESS | SL_INVOKE_ON_ERROR | SL_INVOKE_ON_CANCEL) as u8;
+    next.Control = INVOKE_ALWAYS;
 }
 
 /// `IO_COMPLETION_ROUTINE` of the lower IRP.
@@ -148,8 +158,10 @@ fn fill_stack(lower: NonNull<IRP>, call: &WriteCall<NtKernel>, sent: SentWrite) 
 ///
 /// <https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nc-wdm-io_completion_routine>
 unsafe extern "C" fn on_complete(_device: *mut DEVICE_OBJECT, _irp: PIRP, context: PVOID) -> NTSTATUS {
-    // SAFETY: `fill_stack` stored the caller's IRP, which is not finished before this party has left.
-    let sent = unsafe { SentWrite::from_raw(NonNull::new_unchecked(context.cast())) };
+    // SAFETY: `fill_stack` stored the caller's IRP.
+    let upper = unsafe { NonNull::new_unchecked(context.cast()) };
+    // SAFETY: it is that of a sent write, which is not finished before this party has left.
+    let sent = unsafe { SentWrite::from_raw(upper) };
     write::completed(sent);
     // The IRP stays this filter's: whoever finishes the write frees it, and may have done so by now.
     STATUS_MORE_PROCESSING_REQUIRED
@@ -181,12 +193,14 @@ pub fn cancel(sent: SentWrite) {
 pub fn status(sent: SentWrite) -> IoStatus {
     let lower = sent.lower();
     // SAFETY: the IRP is complete and this filter's again.
-    let status = unsafe { (*lower).IoStatus.__bindgen_anon_1.Status };
+    let status = unsafe { &raw const (*lower).IoStatus.__bindgen_anon_1.Status };
+    // SAFETY: as above; the member is the one that is valid after completion.
+    let status = unsafe { status.read() };
     // SAFETY: as above.
     let information = unsafe { (*lower).IoStatus.Information };
     IoStatus {
         status: NtStatus(status),
-        information: information as usize,
+        information: bytes(information),
     }
 }
 
@@ -197,16 +211,20 @@ pub fn release(sent: SentWrite) {
     let lower = sent.lower();
     match sent.ownership() {
         owns::SYSTEM_BUFFER => {
+            // SAFETY: the IRP is this filter's again.
+            let field = unsafe { &raw const (*lower).AssociatedIrp.SystemBuffer };
             // SAFETY: `attach_payload` stored the buffer there.
-            let buffer = unsafe { (*lower).AssociatedIrp.SystemBuffer };
+            let buffer = unsafe { field.read() };
             if let Some(buffer) = NonNull::new(buffer) {
                 // SAFETY: the buffer came from `into_raw` and is taken back once.
                 drop(unsafe { NonPagedBuffer::from_raw(buffer.cast()) });
             }
         }
         kind @ (owns::MDL | owns::LOCKED_MDL) => {
+            // SAFETY: the IRP is this filter's again.
+            let field = unsafe { &raw mut (*lower).MdlAddress };
             // SAFETY: `attach_payload` stored the MDL there; the field is cleared with it.
-            let mdl = unsafe { core::mem::replace(&mut (*lower).MdlAddress, core::ptr::null_mut()) };
+            let mdl = unsafe { field.replace(core::ptr::null_mut()) };
             if let Some(mdl) = NonNull::new(mdl) {
                 // SAFETY: the parts came from `into_parts` and are taken back once.
                 drop(unsafe { OwnedMdl::from_parts(mdl, kind == owns::LOCKED_MDL) });

@@ -12,19 +12,21 @@ use wdk_sys::{
     _LOCK_OPERATION::IoReadAccess,
     _MEMORY_CACHING_TYPE::MmCached,
     _MM_PAGE_PRIORITY::NormalPagePriority,
-    _MODE::KernelMode,
-    MDL, MDL_MAPPED_TO_SYSTEM_VA, MDL_SOURCE_IS_NONPAGED_POOL, PVOID,
+    MDL, MDL_MAPPED_TO_SYSTEM_VA, MDL_SOURCE_IS_NONPAGED_POOL,
     ntddk::{
         IoAllocateMdl, IoBuildPartialMdl, IoFreeMdl, MmBuildMdlForNonPagedPool, MmMapLockedPagesSpecifyCache,
         MmUnlockPages,
     },
 };
 
+use super::{guarded::Address, narrow::KERNEL_MODE};
+
 /// `MdlMappingNoExecute`: the mapping is not executable. Windows 8 and later.
 const MDL_MAPPING_NO_EXECUTE: u32 = 0x4000_0000;
 
 /// The headers disagree whether the parameter is an enum or a ULONG, so it is cast where it is used.
-const MAPPING_PRIORITY: u32 = NormalPagePriority as u32 | MDL_MAPPING_NO_EXECUTE;
+const MAPPING_PRIORITY: u32 = 16 | MDL_MAPPING_NO_EXECUTE;
+const _: () = assert!(NormalPagePriority == 16);
 
 /// An MDL whose pages somebody else locked, borrowed from a request that is held.
 ///
@@ -45,18 +47,18 @@ impl BorrowedMdl {
     /// `MmGetMdlVirtualAddress`: where the owner of the pages sees them.
     ///
     /// IRQL: any.
-    pub fn virtual_address(self) -> PVOID {
+    pub fn virtual_address(self) -> Address {
         // SAFETY: INVARIANT: the MDL is alive.
         let start = unsafe { (*self.0.as_ptr()).StartVa };
         // SAFETY: INVARIANT: the MDL is alive.
         let offset = unsafe { (*self.0.as_ptr()).ByteOffset };
-        start.wrapping_byte_add(offset as usize)
+        Address::new(start.wrapping_byte_add(offset as usize))
     }
 
     /// The system address, if the pages have one already.
     ///
     /// IRQL: any.
-    pub fn mapped(self) -> Option<PVOID> {
+    pub fn mapped(self) -> Option<Address> {
         // SAFETY: INVARIANT: the MDL is alive.
         let flags = unsafe { (*self.0.as_ptr()).MdlFlags };
         let mapped = (MDL_MAPPED_TO_SYSTEM_VA | MDL_SOURCE_IS_NONPAGED_POOL).cast_signed();
@@ -64,7 +66,7 @@ impl BorrowedMdl {
             return None;
         }
         // SAFETY: INVARIANT: the MDL is alive, and its flags say that the field is valid.
-        Some(unsafe { (*self.0.as_ptr()).MappedSystemVa })
+        Some(Address::new(unsafe { (*self.0.as_ptr()).MappedSystemVa }))
     }
 
     /// `MmGetSystemAddressForMdlSafe` with `NormalPagePriority`, not executable.
@@ -76,7 +78,7 @@ impl BorrowedMdl {
     /// `STATUS_INSUFFICIENT_RESOURCES`.
     ///
     /// <https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-mmmaplockedpagesspecifycache>
-    pub fn map(self) -> Result<PVOID, NtStatus> {
+    pub fn map(self) -> Result<Address, NtStatus> {
         if let Some(address) = self.mapped() {
             return Ok(address);
         }
@@ -85,7 +87,7 @@ impl BorrowedMdl {
         let address = unsafe {
             MmMapLockedPagesSpecifyCache(
                 self.0.as_ptr(),
-                KernelMode as _,
+                KERNEL_MODE,
                 MmCached,
                 core::ptr::null_mut(),
                 0,
@@ -95,7 +97,7 @@ impl BorrowedMdl {
         if address.is_null() {
             Err(NtStatus::INSUFFICIENT_RESOURCES)
         } else {
-            Ok(address)
+            Ok(Address::new(address))
         }
     }
 }
@@ -112,9 +114,9 @@ pub struct OwnedMdl {
 }
 
 impl OwnedMdl {
-    fn allocate(address: PVOID, length: u32) -> Result<Self, NtStatus> {
+    fn allocate(address: Address, length: u32) -> Result<Self, NtStatus> {
         // SAFETY: no secondary buffer, no quota, no IRP; the call only allocates, and NULL is checked.
-        let mdl = unsafe { IoAllocateMdl(address, length, 0, 0, core::ptr::null_mut()) };
+        let mdl = unsafe { IoAllocateMdl(address.as_ptr(), length, 0, 0, core::ptr::null_mut()) };
         let mdl = NonNull::new(mdl).ok_or(NtStatus::INSUFFICIENT_RESOURCES)?;
         // INVARIANT: fresh from IoAllocateMdl, nothing locked.
         Ok(Self { mdl, locked: false })
@@ -129,7 +131,7 @@ impl OwnedMdl {
     /// The exception code that the call raised, or `STATUS_INSUFFICIENT_RESOURCES`.
     ///
     /// <https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-mmprobeandlockpages>
-    pub fn lock(address: PVOID, length: u32, mode: ProcessorMode) -> Result<Self, NtStatus> {
+    pub fn lock(address: Address, length: u32, mode: ProcessorMode) -> Result<Self, NtStatus> {
         let mut owned = Self::allocate(address, length)?;
         // SAFETY: the MDL is fresh and describes the range; exceptions are caught inside the call.
         let status = unsafe {
@@ -156,7 +158,7 @@ impl OwnedMdl {
         let owned = Self::allocate(address, length)?;
         // SAFETY: the target was allocated for this very range, which the source covers: the I/O manager made
         // the source for the same request and length.
-        unsafe { IoBuildPartialMdl(source.0.as_ptr(), owned.mdl.as_ptr(), address, length) };
+        unsafe { IoBuildPartialMdl(source.0.as_ptr(), owned.mdl.as_ptr(), address.as_ptr(), length) };
         Ok(owned)
     }
 
@@ -169,7 +171,7 @@ impl OwnedMdl {
     /// `STATUS_INSUFFICIENT_RESOURCES`.
     ///
     /// `address` is that of a [`Data::System`](kswrite_core::Data), which only a captured request has.
-    pub fn of_system_buffer(address: PVOID, length: u32) -> Result<Self, NtStatus> {
+    pub fn of_system_buffer(address: Address, length: u32) -> Result<Self, NtStatus> {
         let owned = Self::allocate(address, length)?;
         // SAFETY: the I/O manager's system buffer is non-paged pool, and outlives the write that it is for.
         unsafe { MmBuildMdlForNonPagedPool(owned.mdl.as_ptr()) };

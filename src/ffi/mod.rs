@@ -9,4 +9,5 @@ pub mod guarded;
 pub mod irp;
 pub mod lower;
 pub mod mdl;
+pub mod narrow;
 pub mod target;

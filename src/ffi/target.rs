@@ -88,8 +88,10 @@ impl Target {
     /// [`fast_table_size`](Self::fast_table_size) must have said that the table reaches beyond the slot.
     pub unsafe fn fast_write_slot(self) -> PFAST_IO_WRITE {
         let table = self.fast_table()?;
-        // SAFETY: the caller promises that the table has this slot. Read volatile: a driver may change it.
-        unsafe { core::ptr::addr_of!((*table.as_ptr()).FastIoWrite).read_volatile() }
+        // SAFETY: the caller promises that the table has this slot.
+        let slot = unsafe { &raw const (*table.as_ptr()).FastIoWrite };
+        // SAFETY: as above. Read volatile, because a driver may change it at any time.
+        unsafe { slot.read_volatile() }
     }
 }
 
