@@ -29,7 +29,13 @@ pub trait Holder: 'static {
 
 /// A list of held requests, in the order of their keys, and of arrival where keys are equal.
 pub struct HeldRequests<E> {
-    list: SpinLock<VecDeque<Held<E>>>,
+    list: SpinLock<List<E>>,
+}
+
+struct List<E> {
+    entries: VecDeque<Held<E>>,
+    /// Whether nothing more is taken in.
+    closed: bool,
 }
 
 struct Held<E> {
@@ -50,9 +56,20 @@ impl<E: Send + 'static> HeldRequests<E> {
     ///
     /// `STATUS_INSUFFICIENT_RESOURCES`.
     pub fn new() -> Result<Self, NtStatus> {
+        let list = List {
+            entries: VecDeque::new(),
+            closed: false,
+        };
         Ok(Self {
-            list: SpinLock::new(VecDeque::new())?,
+            list: SpinLock::new(list)?,
         })
+    }
+
+    /// From now on [`hold`] refuses. What is held stays.
+    ///
+    /// IRQL: `<= DISPATCH_LEVEL`.
+    pub fn close(&self) {
+        self.list.lock().closed = true;
     }
 
     /// Takes the first request whose key is in the range. Requests that are being cancelled are passed over:
@@ -62,11 +79,11 @@ impl<E: Send + 'static> HeldRequests<E> {
     pub fn take_first(&self, keys: RangeInclusive<u64>) -> Option<(Request, E)> {
         let mut list = self.list.lock();
         loop {
-            let at = list.partition_point(|held| held.key < *keys.start());
-            if !list.get(at).is_some_and(|held| keys.contains(&held.key)) {
+            let at = list.entries.partition_point(|held| held.key < *keys.start());
+            if !list.entries.get(at).is_some_and(|held| keys.contains(&held.key)) {
                 return None;
             }
-            let held = list.remove(at)?;
+            let held = list.entries.remove(at)?;
             // SAFETY: an entry of the list is live, since the cancel callback completes it only after it
             // had the lock.
             // <https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfrequest/nf-wdfrequest-wdfrequestunmarkcancelable>
@@ -83,38 +100,44 @@ impl<E: Send + 'static> HeldRequests<E> {
     /// IRQL: `<= DISPATCH_LEVEL`; `look` runs at `DISPATCH_LEVEL` and does not come back to this list.
     pub fn with_lowest_key(&self, look: impl FnOnce(Option<u64>)) {
         let list = self.list.lock();
-        look(list.front().map(|held| held.key));
+        look(list.entries.front().map(|held| held.key));
     }
 }
 
 /// Holds a request in the list of its file object. From here it may be completed at any time, by whoever
-/// takes it or by [`Holder::cancelled`].
+/// takes it or by [`Holder::cancelled`]; its file object may be gone when this returns. What is to be done
+/// while it is surely there is done in `look`, which gets the lowest key of the list.
 ///
-/// IRQL: `<= DISPATCH_LEVEL`.
+/// IRQL: `<= DISPATCH_LEVEL`; `look` runs at `DISPATCH_LEVEL` and does not come back to the list.
 ///
 /// <https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfrequest/nf-wdfrequest-wdfrequestmarkcancelableex>
 ///
 /// # Errors
 ///
-/// The request, with `STATUS_CANCELLED` if it is cancelled already, `STATUS_INSUFFICIENT_RESOURCES`, or
-/// `STATUS_INVALID_DEVICE_REQUEST` if its file object has no list.
-pub fn hold<H: Holder>(request: Request, key: u64, entry: H::Entry) -> Result<(), (Request, NtStatus)> {
-    let Some(file) = request.file() else {
+/// The request, with `STATUS_CANCELLED` if it is cancelled already or the list is closed,
+/// `STATUS_INSUFFICIENT_RESOURCES`, or `STATUS_INVALID_DEVICE_REQUEST` if its file object has no list.
+pub fn hold<H: Holder>(
+    request: Request,
+    key: u64,
+    entry: H::Entry,
+    look: impl FnOnce(&FileObject, u64),
+) -> Result<(), (Request, NtStatus)> {
+    let Some(file) = request.file().map(Reference::new) else {
         return Err((request, NtStatus::INVALID_DEVICE_REQUEST));
     };
-    // SAFETY: the reference taken next keeps the file object when the request is gone.
-    let file = unsafe { detach(file) };
-    let file = Reference::new(file);
     let Some(held) = H::held(&file) else {
         return Err((request, NtStatus::INVALID_DEVICE_REQUEST));
     };
     let mut list = held.list.lock();
-    if list.try_reserve(1).is_err() {
+    if list.closed {
+        return Err((request, NtStatus::CANCELLED));
+    }
+    if list.entries.try_reserve(1).is_err() {
         return Err((request, NtStatus::INSUFFICIENT_RESOURCES));
     }
     let raw = request.into_raw();
-    let at = list.partition_point(|held| held.key <= key);
-    list.insert(
+    let at = list.entries.partition_point(|held| held.key <= key);
+    list.entries.insert(
         at,
         Held {
             key,
@@ -125,38 +148,30 @@ pub fn hold<H: Holder>(request: Request, key: u64, entry: H::Entry) -> Result<()
     // SAFETY: the request is in the list and so in nobody's hands.
     let marked = check(unsafe { unsafe_wdf!(WdfRequestMarkCancelableEx, raw, Some(evt_cancel::<H>)) });
     match marked {
-        Ok(()) => Ok(()),
+        Ok(()) => {
+            // The cancel callback waits for the lock, so the request and its file object are there.
+            look(&file, list.entries.front().map_or(key, |held| held.key));
+            Ok(())
+        }
         Err(status) => {
-            let _entry = list.remove(at);
+            let _entry = list.entries.remove(at);
             // SAFETY: the framework does not call the cancel callback of a request that it did not mark.
             Err((unsafe { Request::from_raw(raw) }, status))
         }
     }
 }
 
-/// Lengthens a borrow.
-///
-/// # Safety
-///
-/// The file object lives for all of `'a`.
-unsafe fn detach<'a>(file: &FileObject) -> &'a FileObject {
-    // SAFETY: the caller's promise.
-    unsafe { &*core::ptr::from_ref(file) }
-}
-
 unsafe extern "C" fn evt_cancel<H: Holder>(raw: WDFREQUEST) {
     // SAFETY: the framework hands the request over with this call.
     let request = unsafe { Request::from_raw(raw) };
-    let Some(file) = request.file() else {
+    // Without a file object it was not held; dropping it completes it.
+    let Some(file) = request.file().map(Reference::new) else {
         return;
     };
-    // SAFETY: the reference taken next keeps the file object when the request is gone.
-    let file = unsafe { detach(file) };
-    let file = Reference::new(file);
     let entry = H::held(&file).and_then(|held| {
         let mut list = held.list.lock();
-        let at = list.iter().position(|held| held.request == raw)?;
-        list.remove(at).map(|held| held.entry)
+        let at = list.entries.iter().position(|held| held.request == raw)?;
+        list.entries.remove(at).map(|held| held.entry)
     });
     H::cancelled(&file, request, entry);
 }

@@ -1,7 +1,7 @@
 //! Framework objects and their attributes.
 #![expect(unsafe_code, reason = "handles of the framework are raw pointers")]
 
-use core::ptr;
+use core::ptr::{self, NonNull};
 
 use wdk_sys::{
     _WDF_EXECUTION_LEVEL, _WDF_SYNCHRONIZATION_SCOPE, WDF_OBJECT_ATTRIBUTES, WDFOBJECT,
@@ -191,21 +191,23 @@ pub(crate) const fn size_of_u32<T>() -> u32 {
     size_of::<T>() as u32
 }
 
-/// A counted reference: the object's memory and context stay until this is dropped, whatever becomes of the
-/// object meanwhile.
+/// A counted reference: the handle, memory and context of the object stay until this is dropped, whatever
+/// becomes of the object meanwhile. Its children may be gone.
 ///
 /// <https://learn.microsoft.com/windows-hardware/drivers/wdf/framework-object-life-cycle>
-pub(crate) struct Reference<'a, T: Object> {
-    object: &'a T,
-}
+///
+/// # Invariants
+///
+/// The object has a reference that is this value's.
+pub(crate) struct Reference<T: Object>(NonNull<T>);
 
-impl<'a, T: Object> Reference<'a, T> {
+impl<T: Object> Reference<T> {
     /// `WdfObjectReference`.
     ///
     /// IRQL: `<= DISPATCH_LEVEL`.
     ///
     /// <https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfobject/nf-wdfobject-wdfobjectreferenceactual>
-    pub(crate) fn new(object: &'a T) -> Self {
+    pub(crate) fn new(object: &T) -> Self {
         // SAFETY: the object is live; the tag, line and file are for a debugger.
         unsafe {
             unsafe_wdf!(
@@ -216,25 +218,26 @@ impl<'a, T: Object> Reference<'a, T> {
                 ptr::null()
             );
         };
-        Self { object }
+        Self(NonNull::from(object))
     }
 }
 
-impl<T: Object> core::ops::Deref for Reference<'_, T> {
+impl<T: Object> core::ops::Deref for Reference<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        self.object
+        // SAFETY: by the invariant the handle is valid, and a handle is all that a reference carries.
+        unsafe { self.0.as_ref() }
     }
 }
 
-impl<T: Object> Drop for Reference<'_, T> {
+impl<T: Object> Drop for Reference<T> {
     fn drop(&mut self) {
-        // SAFETY: `new` took this reference.
+        // SAFETY: by the invariant the reference is ours to give back.
         unsafe {
             unsafe_wdf!(
                 WdfObjectDereferenceActual,
-                self.object.as_object(),
+                self.as_object(),
                 ptr::null_mut(),
                 0,
                 ptr::null()

@@ -71,6 +71,15 @@ impl SinkKind {
         }
     }
 
+    /// NT name of the device.
+    pub const fn device(self) -> &'static str {
+        match self {
+            Self::Buffered => r"\Device\KsSinkBuffered",
+            Self::Direct => r"\Device\KsSinkDirect",
+            Self::Neither => r"\Device\KsSinkNeither",
+        }
+    }
+
     /// Symbolic link to the device.
     pub const fn link(self) -> &'static str {
         match self {
