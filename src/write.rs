@@ -11,7 +11,7 @@ use crate::{
 /// `IRP_MJ_WRITE` of a filtered device. Returns the status for the I/O manager; the request is complete, or
 /// marked pending, when this returns.
 ///
-/// IRQL: `<= APC_LEVEL`, in the context in which the request came.
+/// IRQL: `<= DISPATCH_LEVEL`, in the context in which the request came.
 pub fn dispatch(device: &FilterDevice, request: WriteRequest) -> NtStatus {
     let statistics = device.statistics();
     let call = request.capture(device.target());

@@ -92,6 +92,36 @@ fn ks_21_no_routine() {
     }
 }
 
+/// KS-31: a write that is to go past the cache, and one at a raised IRQL, is an IRP whatever the table says.
+#[test]
+fn ks_31_writes_that_a_fast_routine_must_not_see() {
+    const IRP_NOCACHE: u32 = 1;
+    const IRP_PAGING_IO: u32 = 2;
+    const SL_WRITE_THROUGH: u8 = 4;
+    let model = || {
+        model(Script {
+            fast: Some(ACCEPTING),
+            ..Script::default()
+        })
+    };
+    let change: [fn(&mut WriteCall<Model>); 4] = [
+        |call| call.irp_flags = IRP_NOCACHE,
+        |call| call.irp_flags = IRP_PAGING_IO,
+        |call| call.stack_flags = SL_WRITE_THROUGH,
+        |call| call.may_page = false,
+    ];
+    for change in change {
+        let model = model();
+        let mut call = model.call(Data::System(AT), LENGTH, ProcessorMode::User);
+        change(&mut call);
+        assert_eq!(model.write(&call), NtStatus::SUCCESS);
+        let seen = model.statistics().snapshot();
+        assert_eq!((seen.skipped, seen.fast, seen.irp), (1, 0, 1));
+        assert_eq!(model.accepted(), BYTES);
+        check(&model);
+    }
+}
+
 /// KS-24, KS-25, KS-26: only TRUE with `STATUS_SUCCESS` is done; anything else is written by IRP, once.
 #[test]
 fn ks_24_25_26_what_counts_as_done() {

@@ -65,6 +65,9 @@ impl Preprocess for Writes {
     fn preprocess(device: &Device, irp: NonNull<IRP>) -> NtStatus {
         // SAFETY: the framework hands an IRP_MJ_WRITE to this driver, which completes it or marks it pending.
         let request = unsafe { WriteRequest::from_raw(irp) };
+        if !request.is_plain() {
+            return request.pass_on(device);
+        }
         match device.context::<FilterDevice>() {
             Some(device) => write::dispatch(device, request),
             None => request.complete(IoStatus::failed(NtStatus::DEVICE_NOT_READY)),

@@ -10,6 +10,7 @@ use core::{
     sync::atomic::{AtomicPtr, AtomicU8, Ordering},
 };
 
+use kmdf::{Device, irql};
 use kswrite_core::{BufferMethod, Data, Handoff, IoStatus, NtStatus, ProcessorMode, Statistics, WriteCall};
 use wdk_sys::{
     IO_STACK_LOCATION, IRP, KPROCESSOR_MODE, PIRP,
@@ -19,7 +20,7 @@ use wdk_sys::{
 use super::{
     guarded::Address,
     mdl::BorrowedMdl,
-    narrow::{KERNEL_MODE, NO_INCREMENT, PENDING_RETURNED, USER_MODE},
+    narrow::{KERNEL_MODE, NO_INCREMENT, NORMAL, PENDING_RETURNED, USER_MODE},
     target::{File, Target},
 };
 use crate::kernel::NtKernel;
@@ -85,9 +86,59 @@ impl WriteRequest {
         ManuallyDrop::new(self).0
     }
 
+    /// Whether this is a write as `WriteFile` means it: `IRP_MN_NORMAL`, with one MDL, if any, that covers it.
+    /// The others, such as the MDL writes of file systems, are between the driver above and the one below.
+    ///
+    /// IRQL: `<= DISPATCH_LEVEL`.
+    pub fn is_plain(&self) -> bool {
+        let irp = self.as_ptr();
+        // SAFETY: INVARIANT: the IRP is owned.
+        let stack = unsafe { current_stack(irp) };
+        // SAFETY: the IRP was handed to this driver with a stack location, which is this driver's.
+        let stack = unsafe { &*stack };
+        // SAFETY: the major function is IRP_MJ_WRITE, so `Write` is the valid member.
+        let length = unsafe { stack.Parameters.Write }.Length;
+        // SAFETY: INVARIANT: the IRP is owned.
+        let mdl = NonNull::new(unsafe { (*irp).MdlAddress });
+        let covered = mdl.is_none_or(|mdl| {
+            // SAFETY: an MDL of an IRP that is owned is alive.
+            length <= unsafe { (*mdl.as_ptr()).ByteCount }
+        });
+        stack.MinorFunction == NORMAL && covered
+    }
+
+    /// Gives the IRP to the driver below as it is: `IoSkipCurrentIrpStackLocation`, and back to the framework,
+    /// which forwards what a filter does not handle.
+    ///
+    /// IRQL: as the dispatch routine.
+    pub fn pass_on(self, device: &Device) -> NtStatus {
+        let irp = self.into_raw().as_ptr();
+        // SAFETY: the IRP was owned until here. The two fields move together, one location up, so that the
+        // framework finds the location that it gave to this driver.
+        unsafe { (*irp).CurrentLocation += 1 };
+        // SAFETY: as above.
+        let current = unsafe {
+            &raw mut (*irp)
+                .Tail
+                .Overlay
+                .__bindgen_anon_2
+                .__bindgen_anon_1
+                .CurrentStackLocation
+        };
+        // SAFETY: as above.
+        let location = unsafe { current.read() };
+        // SAFETY: at most one past the last location; the framework moves down again before it looks.
+        let above = unsafe { location.add(1) };
+        // SAFETY: as above.
+        unsafe { current.write(above) };
+        // SAFETY: the IRP came to the preprocess callback of this device, its location is skipped, and it is
+        // not touched after this.
+        unsafe { device.dispatch_preprocessed(irp) }
+    }
+
     /// Reads every argument of the write, once.
     ///
-    /// IRQL: `<= APC_LEVEL`, in the context in which the request came.
+    /// IRQL: `<= DISPATCH_LEVEL`, in the context in which the request came.
     pub fn capture(&self, target: Target) -> WriteCall<NtKernel> {
         let irp = self.as_ptr();
         // SAFETY: INVARIANT: the IRP is owned.
@@ -102,6 +153,7 @@ impl WriteRequest {
         let mode = unsafe { (*irp).RequestorMode };
         // SAFETY: INVARIANT: the IRP is owned.
         let irp_flags = unsafe { (*irp).Flags };
+        let may_page = irql::current() <= irql::APC_LEVEL;
         let file = NonNull::new(stack.FileObject).map(|file| {
             // SAFETY: the file object of an IRP that is not complete.
             unsafe { File::new(file) }
@@ -114,7 +166,8 @@ impl WriteRequest {
             offset,
             key: write.Key,
             mode: mode_from_raw(mode),
-            in_requestor_context: self.in_requestor_process(),
+            in_requestor_context: may_page && self.in_requestor_process(),
+            may_page,
             may_wait: file.is_some_and(File::is_synchronous),
             stack_flags: stack.Flags,
             irp_flags,

@@ -34,6 +34,11 @@ impl<K: Kernel> Clone for Data<K> {
 
 impl<K: Kernel> Copy for Data<K> {}
 
+/// `IRP_NOCACHE`, `IRP_PAGING_IO` and `IRP_SYNCHRONOUS_PAGING_IO`.
+const UNCACHED: u32 = 0x1 | 0x2 | 0x40;
+/// `SL_WRITE_THROUGH`.
+const WRITE_THROUGH: u8 = 0x4;
+
 /// A write, captured: every argument is read from its source once, when this is built.
 pub struct WriteCall<K: Kernel> {
     /// The file object that the write is for, if it has one.
@@ -52,10 +57,19 @@ pub struct WriteCall<K: Kernel> {
     pub mode: ProcessorMode,
     /// Whether this thread is in the address space in which raw addresses mean what the requestor meant.
     pub in_requestor_context: bool,
+    /// Whether this thread may touch pageable memory: its IRQL is at most `APC_LEVEL`.
+    pub may_page: bool,
     /// Whether the caller may be kept waiting: the `Wait` argument of a fast-I/O routine.
     pub may_wait: bool,
     /// `SL_*` flags of the stack location.
     pub stack_flags: u8,
     /// `IRP_*` flags that say how to write: `IRP_NOCACHE`, `IRP_WRITE_OPERATION`, ...
     pub irp_flags: u32,
+}
+
+impl<K: Kernel> WriteCall<K> {
+    /// Whether the request itself says that the data is to go past the cache.
+    pub(crate) const fn is_uncached(&self) -> bool {
+        self.irp_flags & UNCACHED != 0 || self.stack_flags & WRITE_THROUGH != 0
+    }
 }

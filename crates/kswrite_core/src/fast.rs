@@ -15,6 +15,11 @@ pub const TABLE_SIZE_WITH_WRITE: u32 = 32;
 pub enum Skip {
     /// The requestor mode is user and the previous mode is kernel.
     Mode,
+    /// The thread may not touch pageable memory, which a fast routine does.
+    Irql,
+    /// The request is for paging, or says that the data is to go past the cache. A fast routine goes by the
+    /// flags of the file object and cannot see that.
+    Uncached,
     /// The address means nothing in this thread's address space.
     Context,
     /// The pages have no address that a fast routine could be given at no cost.
@@ -65,6 +70,12 @@ fn gate<K: Kernel>(kernel: &K, call: &WriteCall<K>) -> Result<(K::FastWrite, K::
     let routine = routine(kernel, call.device)?;
     if call.file.is_none() {
         return Err(Skip::NoFile);
+    }
+    if !call.may_page {
+        return Err(Skip::Irql);
+    }
+    if call.is_uncached() {
+        return Err(Skip::Uncached);
     }
     if call.mode == ProcessorMode::User && kernel.previous_mode() == ProcessorMode::Kernel {
         return Err(Skip::Mode);

@@ -70,7 +70,7 @@ pub trait Filter: Kernel {
 
 /// Writes, and returns what the dispatch routine returns.
 ///
-/// IRQL: `<= APC_LEVEL`, in the context in which the request came.
+/// IRQL: `<= DISPATCH_LEVEL`, in the context in which the request came.
 pub fn dispatch<F: Filter>(
     kernel: &F,
     statistics: &Statistics,

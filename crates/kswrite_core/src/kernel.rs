@@ -17,7 +17,8 @@ pub enum BufferMethod {
 
 /// Kernel services. An implementation does as it is told and decides nothing.
 ///
-/// Everything here is called in the thread that dispatches the write, at `PASSIVE_LEVEL` or `APC_LEVEL`.
+/// Everything here is called in the thread that dispatches the write, at `<= DISPATCH_LEVEL`. A fast-I/O routine
+/// is called, and an address of a user-mode requestor touched, at `<= APC_LEVEL` only.
 pub trait Kernel: Sized {
     /// A file object, borrowed for the call.
     type File: Copy;

@@ -227,6 +227,7 @@ impl Model {
             key: 0,
             mode,
             in_requestor_context: true,
+            may_page: true,
             may_wait: false,
             stack_flags: 0,
             irp_flags: 0,
