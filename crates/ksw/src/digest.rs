@@ -65,7 +65,7 @@ pub struct Digests {
 
 impl Digests {
     fn new(writes: u64, bytes: u64, sha256: &[u8], crc32c: u32, placement: u64) -> Self {
-                Self {
+        Self {
             writes,
             bytes,
             sha256: hex(sha256),
@@ -90,7 +90,10 @@ impl From<&State> for Digests {
 /// Bytes as lower-case hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or_default();
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+    bytes
+        .iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+        .collect()
 }
 
 /// What a comparison found.

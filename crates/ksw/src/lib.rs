@@ -1,14 +1,19 @@
 //! The write harness, without its Windows part.
 //!
-//! * [`plan`], [`size`], [`script`]: the options, checked once.
-//! * [`report`], [`digest`], [`measure`], [`table`]: what was found, as one structure for text and JSON.
+//! * [`cli`], [`plan`], [`size`], [`script`]: the command line and its values, checked once.
+//! * [`run`]: the write loop, over an engine that is Windows or a test.
+//! * [`report`], [`status`], [`digest`], [`measure`], [`table`]: what was found, each as one structure for
+//!   text and JSON.
 //! * [`exit`]: exit codes.
 
+pub mod cli;
 pub mod digest;
 pub mod exit;
 pub mod measure;
 pub mod plan;
 pub mod report;
+pub mod run;
 pub mod script;
 pub mod size;
+pub mod status;
 pub mod table;

@@ -303,7 +303,11 @@ impl WriteReport {
         let counts: Vec<String> = shown
             .map(|(name, value)| format!("{name} {}", grouped(value)))
             .collect();
-        if counts.is_empty() { "saw no write".to_owned() } else { counts.join(", ") }
+        if counts.is_empty() {
+            "saw no write".to_owned()
+        } else {
+            counts.join(", ")
+        }
     }
 
     fn sink_text(&self) -> String {

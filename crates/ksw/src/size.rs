@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 /// A number of bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ByteSize(pub u64);
 
 /// The units, largest first. `K`, `M` and `G` alone mean the same as `KiB`, `MiB` and `GiB`.

@@ -1,0 +1,363 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use kswrite_wire::wine_host::Service;
+
+use crate::exit;
+use crate::plan::{Access, Engine, WriteOptions};
+use crate::script::ScriptText;
+use crate::size::ByteSize;
+
+/// Writes a file to a device with overlapped WriteFile, measures, and verifies that every byte arrived.
+#[derive(Debug, Parser)]
+#[command(name = "ksw", version, after_help = exit::HELP, max_term_width = 110)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Write a file to a device, with many writes outstanding
+    Write(WriteArgs),
+    /// Show what the filter counted, per path
+    Stats(StatsArgs),
+    /// Talk to a sink, the scripted target
+    #[command(subcommand)]
+    Sink(SinkCommand),
+    /// Show which drivers answer
+    Status(JsonArg),
+    /// Talk to the Wine host, which exists in Wine only
+    #[command(subcommand)]
+    Host(HostCommand),
+    /// Install the sinks or the filter
+    #[command(subcommand)]
+    Install(InstallCommand),
+    /// Remove what `install` has made
+    #[command(subcommand)]
+    Uninstall(UninstallCommand),
+}
+
+const WRITE_EXAMPLES: &str = r"Examples:
+  ksw write --device direct --file big.bin --verify
+  ksw write --device \\.\KsSinkNeither --file big.bin --block 4KiB --depth 4096 --engine apc --json
+  ksw write --device buffered --file big.bin --script fast=decline,completion=pended,delay-us=100 --verify
+  ksw write --device copy.bin --file big.bin --verify      (a plain file, which must exist, is read back)";
+
+/// Options of `ksw write`.
+#[derive(Debug, Args)]
+#[command(after_help = WRITE_EXAMPLES, after_long_help = format!("{WRITE_EXAMPLES}\n\n{}", exit::HELP))]
+pub struct WriteArgs {
+    /// The device: buffered, direct or neither for a sink, or any path such as \\.\KsSinkDirect
+    #[arg(long, value_name = "D")]
+    pub device: String,
+    /// The file whose bytes are written, from offset 0
+    #[arg(long, value_name = "F")]
+    pub file: PathBuf,
+    /// Bytes of one write, 1 to 4GiB-1: a number with B, KiB, MiB, GiB or no unit
+    #[arg(long, value_name = "SIZE", default_value = "64KiB")]
+    pub block: ByteSize,
+    /// Writes kept outstanding, 1 to 65536
+    #[arg(long, value_name = "N", default_value_t = 32)]
+    pub depth: u32,
+    /// How completions are learnt: completion port, one event for each write, or WriteFileEx
+    #[arg(long, value_enum, default_value_t = Engine::Iocp)]
+    pub engine: Engine,
+    /// What the handle is opened for; with `read` every write fails
+    #[arg(long, value_enum, default_value_t = Access::ReadWrite)]
+    pub access: Access,
+    /// Compare digests: with what the sink kept, or with what is read back from a plain file
+    #[arg(long)]
+    pub verify: bool,
+    /// What the sink does with the writes of this run: parts joined by commas
+    ///
+    /// fast=accept|decline|absent|other-status, fast-status=STATUS, completion=inline|pended|held, delay-us=N,
+    /// status=STATUS, short-by=N, every=N. Held writes are released when the depth is reached. STATUS is an
+    /// NTSTATUS such as 0xC000009A.
+    #[arg(long, value_name = "SCRIPT")]
+    pub script: Option<ScriptText>,
+    /// Print the result as one JSON object; no progress bar
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl WriteArgs {
+    /// The options to check, and whether JSON is wanted.
+    pub fn into_options(self) -> (WriteOptions, bool) {
+        let options = WriteOptions {
+            device: self.device,
+            file: self.file,
+            block: self.block,
+            depth: self.depth,
+            engine: self.engine,
+            access: self.access,
+            verify: self.verify,
+            script: self.script,
+        };
+        (options, self.json)
+    }
+}
+
+/// `--json`.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct JsonArg {
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `ksw stats`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  ksw stats\n  ksw stats --device-index 0 --json\n  ksw stats --reset")]
+pub struct StatsArgs {
+    /// One filtered device, in order of attachment from 0; all when left out
+    #[arg(long, value_name = "N")]
+    pub device_index: Option<u32>,
+    /// Set every counter to zero after reading
+    #[arg(long)]
+    pub reset: bool,
+    /// Form of the output.
+    #[command(flatten)]
+    pub json: JsonArg,
+}
+
+/// `--device` of `ksw sink`.
+#[derive(Debug, Args)]
+pub struct SinkDevice {
+    /// The sink: buffered, direct or neither, or its path
+    #[arg(long, value_name = "D")]
+    pub device: String,
+}
+
+/// Subcommands of `ksw sink`.
+///
+/// Script, state and window belong to one handle. Each of these opens a handle of its own, so they show
+/// what the driver accepts and how a new handle begins; `ksw write --script ... --verify` is the way to
+/// script writes and see what became of them.
+#[derive(Debug, Subcommand)]
+#[command(
+    after_help = "Examples:\n  ksw sink script --device direct --script completion=held\n  ksw sink state --device direct --json"
+)]
+pub enum SinkCommand {
+    /// Send a script, to see whether the driver accepts it; it ends with this command
+    Script {
+        /// The sink.
+        #[command(flatten)]
+        sink: SinkDevice,
+        /// The script, as in `ksw write --script`
+        #[arg(long, value_name = "SCRIPT")]
+        script: ScriptText,
+    },
+    /// Show the state of a new handle
+    State {
+        /// The sink.
+        #[command(flatten)]
+        sink: SinkDevice,
+        /// Form of the output.
+        #[command(flatten)]
+        json: JsonArg,
+    },
+    /// Release the held writes of a new handle: always none
+    Release {
+        /// The sink.
+        #[command(flatten)]
+        sink: SinkDevice,
+    },
+    /// Reset the state of a new handle
+    Reset {
+        /// The sink.
+        #[command(flatten)]
+        sink: SinkDevice,
+    },
+    /// Read the window of a new handle
+    Read {
+        /// The sink.
+        #[command(flatten)]
+        sink: SinkDevice,
+        /// Byte offset
+        #[arg(long, value_name = "N", default_value_t = 0)]
+        offset: u64,
+        /// Bytes to read
+        #[arg(long, value_name = "SIZE", default_value = "1MiB")]
+        length: ByteSize,
+    },
+}
+
+/// Subcommands of `ksw host`.
+#[derive(Debug, Subcommand)]
+pub enum HostCommand {
+    /// Put the filter above every sink that has none
+    Attach(JsonArg),
+    /// Take the filter from every sink; fails while a handle is open
+    Detach(JsonArg),
+    /// Show what is outstanding in the drivers and what was found wrong
+    Counters {
+        /// Exit with 1 unless requests, IRPs, MDLs, references, open files and findings are all 0
+        #[arg(long)]
+        expect_clean: bool,
+        /// Form of the output.
+        #[command(flatten)]
+        json: JsonArg,
+    },
+    /// Make a kernel service fail, or disarm all faults
+    #[command(
+        after_help = "Examples:\n  ksw host fault --service allocate-irp --after 10 --times 1\n  ksw host fault --clear"
+    )]
+    Fault {
+        /// The service
+        #[arg(long, value_enum, required_unless_present = "clear")]
+        service: Option<FaultService>,
+        /// Calls that succeed first
+        #[arg(long, value_name = "N", default_value_t = 0)]
+        after: u32,
+        /// Calls that then fail
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        times: u32,
+        /// Disarm all faults
+        #[arg(long, conflicts_with_all = ["service", "after", "times"])]
+        clear: bool,
+    },
+}
+
+/// A kernel service, by its word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FaultService {
+    /// ExAllocatePool2 returns NULL
+    Pool,
+    /// IoAllocateIrp returns NULL
+    AllocateIrp,
+    /// IoAllocateMdl returns NULL
+    AllocateMdl,
+    /// MmProbeAndLockPages raises STATUS_ACCESS_VIOLATION
+    ProbeAndLock,
+    /// MmMapLockedPagesSpecifyCache returns NULL
+    MapLockedPages,
+    /// Creating a framework object returns STATUS_INSUFFICIENT_RESOURCES
+    ObjectCreate,
+}
+
+impl From<FaultService> for Service {
+    fn from(service: FaultService) -> Self {
+        match service {
+            FaultService::Pool => Self::Pool,
+            FaultService::AllocateIrp => Self::AllocateIrp,
+            FaultService::AllocateMdl => Self::AllocateMdl,
+            FaultService::ProbeAndLock => Self::ProbeAndLock,
+            FaultService::MapLockedPages => Self::MapLockedPages,
+            FaultService::ObjectCreate => Self::ObjectCreate,
+        }
+    }
+}
+
+/// Subcommands of `ksw install`. Both keep what is installed already.
+#[derive(Debug, Subcommand)]
+pub enum InstallCommand {
+    /// Make the three root-enumerated sinks and install ksink.sys from its INF
+    Sink {
+        /// The INF, ksink.inf; ksink.sys lies beside it
+        #[arg(long, value_name = "PATH")]
+        inf: PathBuf,
+    },
+    /// Create and start a service for kswrite.sys: for Wine, where INF files cannot name filters
+    ///
+    /// On Windows the way is `pnputil /add-driver kswrite.inf /install`: the INF puts the filter above the
+    /// sinks. A service alone loads the driver, which then filters nothing.
+    Filter {
+        /// The image, kswrite.sys
+        #[arg(long, value_name = "PATH")]
+        image: PathBuf,
+    },
+}
+
+/// Subcommands of `ksw uninstall`.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub enum UninstallCommand {
+    /// Remove the sinks, and stop and delete their service
+    ///
+    /// On Windows the driver package stays in the driver store: `pnputil /delete-driver` removes it.
+    Sink,
+    /// Stop and delete the filter's service
+    Filter,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+    use clap::error::ErrorKind;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split_whitespace())
+    }
+
+    #[test]
+    fn definitions_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_help() {
+        let Command::Write(args) = parse(r"ksw write --device direct --file f").unwrap().command else {
+            panic!("not a write");
+        };
+        let (options, json) = args.into_options();
+        assert_eq!(
+            (options.block, options.depth, options.engine),
+            (ByteSize(65536), 32, Engine::Iocp)
+        );
+        assert_eq!(
+            (options.access, options.verify, json),
+            (Access::ReadWrite, false, false)
+        );
+    }
+
+    #[test]
+    fn nonsense_is_refused_with_the_option_named() {
+        for (line, named) in [
+            ("ksw write --device direct --file f --engine fibre", "--engine"),
+            ("ksw write --device direct --file f --block 64KB", "--block"),
+            ("ksw write --device direct --file f --depth -1", "-1"),
+            ("ksw write --device direct --file f --depth 4294967296", "--depth"),
+            (
+                "ksw write --device direct --file f --script fast=maybe",
+                "--script",
+            ),
+            ("ksw write --device direct", "--file"),
+            ("ksw host fault", "--service"),
+            ("ksw host fault --clear --times 2", "--clear"),
+            ("ksw frobnicate", "frobnicate"),
+        ] {
+            let error = parse(line).unwrap_err();
+            assert_eq!(error.exit_code(), exit::Exit::Usage as i32, "{line}");
+            assert!(error.to_string().contains(named), "{line}: {error}");
+        }
+    }
+
+    #[test]
+    fn every_command_has_help() {
+        for line in [
+            "ksw --help",
+            "ksw write --help",
+            "ksw stats --help",
+            "ksw sink --help",
+            "ksw sink script --help",
+            "ksw host fault --help",
+            "ksw install filter --help",
+            "ksw uninstall sink --help",
+        ] {
+            let help = parse(line).unwrap_err();
+            assert_eq!(help.kind(), ErrorKind::DisplayHelp, "{line}");
+            assert!(help.to_string().contains("Usage: ksw"), "{line}: {help}");
+        }
+        let help = parse("ksw write --help").unwrap_err().to_string();
+        assert!(
+            help.contains("Exit codes:") && help.contains("Examples:"),
+            "{help}"
+        );
+    }
+}

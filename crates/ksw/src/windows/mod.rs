@@ -1,0 +1,89 @@
+//! The Windows part: opens devices, runs engines, asks drivers, installs.
+
+mod device;
+mod devices;
+mod engine;
+mod host;
+mod service;
+mod setup;
+mod sink;
+mod stats;
+mod status;
+mod write;
+
+use std::fmt;
+
+use clap::Parser;
+use ksw::cli::{Cli, Command, InstallCommand, UninstallCommand};
+use ksw::exit::Exit;
+use kswrite_client::Error;
+use serde::Serialize;
+
+/// Why a command gave up: one sentence, and the exit code.
+#[derive(Debug)]
+struct Failure {
+    exit: Exit,
+    message: String,
+}
+
+impl Failure {
+    fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self {
+            exit,
+            message: message.into(),
+        }
+    }
+
+    fn io(error: &impl fmt::Display) -> Self {
+        Self::new(Exit::Io, error.to_string())
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let exit = if error.code().is_absence() {
+            Exit::Absent
+        } else {
+            Exit::Io
+        };
+        Self::new(exit, error.to_string())
+    }
+}
+
+/// Parses, runs, reports.
+pub(crate) fn main() -> Exit {
+    // Exits by itself, with the code of `Exit::Usage`, when the command line makes no sense.
+    let cli = Cli::parse();
+    match run(cli.command) {
+        Ok(exit) => exit,
+        Err(failure) => {
+            eprintln!("ksw: {}", failure.message);
+            failure.exit
+        }
+    }
+}
+
+fn run(command: Command) -> Result<Exit, Failure> {
+    match command {
+        Command::Write(args) => write::command(args),
+        Command::Stats(args) => stats::command(&args),
+        Command::Sink(command) => sink::command(command),
+        Command::Status(json) => status::command(json.json),
+        Command::Host(command) => host::command(command),
+        Command::Install(InstallCommand::Sink { inf }) => setup::install_sinks(&inf),
+        Command::Install(InstallCommand::Filter { image }) => service::install_filter(&image),
+        Command::Uninstall(UninstallCommand::Sink) => setup::uninstall_sinks(),
+        Command::Uninstall(UninstallCommand::Filter) => service::uninstall_filter(),
+    }
+}
+
+/// Prints one result, as JSON or as text.
+fn print<T: Serialize + fmt::Display>(result: &T, json: bool) -> Result<(), Failure> {
+    if json {
+        let text = serde_json::to_string(result).map_err(|error| Failure::io(&error))?;
+        println!("{text}");
+    } else {
+        print!("{result}");
+    }
+    Ok(())
+}
