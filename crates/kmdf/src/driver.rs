@@ -43,7 +43,8 @@ pub trait DriverEvents: 'static {
 impl Driver {
     /// `WdfDriverCreate`, for a PnP driver.
     ///
-    /// The attributes say which context the driver object has room for. The borrow is `'static` because the code that could use it is unloaded with the object.
+    /// The attributes say which context the driver object has room for. The borrow is `'static` because the
+    /// code that could use it is unloaded with the object.
     ///
     /// IRQL: `PASSIVE_LEVEL`, in `DriverEntry`.
     ///

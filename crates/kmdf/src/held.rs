@@ -11,7 +11,7 @@ use core::ops::RangeInclusive;
 
 use wdk_sys::{WDFREQUEST, call_unsafe_wdf_function_binding as unsafe_wdf};
 
-use crate::{FileObject, NtStatus, Request, object::Reference, status::check, sync::SpinLock};
+use crate::{FileObject, NtStatus, Request, status::check, sync::SpinLock};
 
 /// Where the requests of a file object are held, and what to do with a cancelled one.
 pub trait Holder: 'static {
@@ -122,7 +122,7 @@ pub fn hold<H: Holder>(
     entry: H::Entry,
     look: impl FnOnce(&FileObject, u64),
 ) -> Result<(), (Request, NtStatus)> {
-    let Some(file) = request.file().map(Reference::new) else {
+    let Some(file) = request.file_reference() else {
         return Err((request, NtStatus::INVALID_DEVICE_REQUEST));
     };
     let Some(held) = H::held(&file) else {
@@ -165,7 +165,7 @@ unsafe extern "C" fn evt_cancel<H: Holder>(raw: WDFREQUEST) {
     // SAFETY: the framework hands the request over with this call.
     let request = unsafe { Request::from_raw(raw) };
     // Without a file object it was not held; dropping it completes it.
-    let Some(file) = request.file().map(Reference::new) else {
+    let Some(file) = request.file_reference() else {
         return;
     };
     let entry = H::held(&file).and_then(|held| {

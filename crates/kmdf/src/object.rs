@@ -199,7 +199,7 @@ pub(crate) const fn size_of_u32<T>() -> u32 {
 /// # Invariants
 ///
 /// The object has a reference that is this value's.
-pub(crate) struct Reference<T: Object>(NonNull<T>);
+pub struct Reference<T: Object>(NonNull<T>);
 
 impl<T: Object> Reference<T> {
     /// `WdfObjectReference`.

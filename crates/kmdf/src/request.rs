@@ -9,7 +9,7 @@ use wdk_sys::{
 };
 
 use crate::{
-    Device, FileObject, IoStatus, NtStatus, Object, SharedBytes, SharedBytesMut, context_type,
+    Device, FileObject, IoStatus, NtStatus, Object, Reference, SharedBytes, SharedBytesMut, context_type,
     object::sealed::Sealed, status::check, trace,
 };
 
@@ -95,6 +95,13 @@ impl Request {
         }
     }
 
+    /// Completes with an error and no bytes.
+    ///
+    /// IRQL: `<= DISPATCH_LEVEL`.
+    pub fn fail(self, status: NtStatus) {
+        self.complete(IoStatus::failed(status));
+    }
+
     /// `WdfDeviceEnqueueRequest`: into the device's queues, from
     /// [`InCallerContext`](crate::device::InCallerContext).
     ///
@@ -125,6 +132,13 @@ impl Request {
         let file = unsafe { unsafe_wdf!(WdfRequestGetFileObject, self.0) };
         // SAFETY: a file object outlives its requests.
         unsafe { FileObject::from_raw(file) }
+    }
+
+    /// As [`file`](Self::file), without borrowing the request.
+    ///
+    /// IRQL: `<= DISPATCH_LEVEL`.
+    pub fn file_reference(&self) -> Option<Reference<FileObject>> {
+        self.file().map(Reference::new)
     }
 
     /// `WdfRequestWdmGetIrp`: the IRP, which lives until the request is complete.

@@ -207,7 +207,7 @@ mod tests {
     #[test]
     fn a_jump_beyond_the_size_leaves_zeroes() {
         let mut window = window();
-        window.put(0, &vec![7; 100]);
+        window.put(0, &[7; 100]);
         window.put(10 * SIZE, b"x");
         assert_eq!(
             read(&window, (9 * SIZE + 1) as i64, 1 << 20).unwrap()[..(SIZE - 1) as usize],
