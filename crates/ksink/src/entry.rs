@@ -18,13 +18,12 @@ const POOL_TAG: u32 = u32::from_le_bytes(*b"KsSk");
 /// # Safety
 ///
 /// Called once, by the system, with the driver object and registry path of this driver.
-// SAFETY: the framework's entry point looks for this name, and nothing else in the image has it.
-#[unsafe(export_name = "DriverEntry")]
+#[unsafe(export_name = "DriverEntry")] // the name that the framework's entry point looks for
 unsafe extern "system" fn driver_entry(driver: PDRIVER_OBJECT, registry_path: PCUNICODE_STRING) -> NTSTATUS {
+    let attributes = ObjectAttributes::new();
     // SAFETY: the arguments are those of DriverEntry, which runs once.
-    if let Err(status) =
-        unsafe { Driver::create::<Sink>(driver, registry_path, POOL_TAG, ObjectAttributes::new()) }
-    {
+    let created = unsafe { Driver::create::<Sink>(driver, registry_path, POOL_TAG, attributes) };
+    if let Err(status) = created {
         return status.0;
     }
     // SAFETY: as above.

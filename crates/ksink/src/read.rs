@@ -1,6 +1,7 @@
 //! Reads from the window of what was written last.
 
 use kmdf::{NtStatus, Object, Request};
+use ksink_state::ReadError;
 
 use crate::{file::SinkFile, write::success};
 
@@ -28,6 +29,6 @@ fn fill(request: &mut Request) -> Result<usize, NtStatus> {
     let window = accepted.intake.window();
     let (first, second) = window
         .get(transfer.offset, room.len())
-        .map_err(|error| error.status())?;
+        .map_err(ReadError::status)?;
     Ok(room.put(first) + room.put(second))
 }
