@@ -104,6 +104,7 @@ struct Message {
 fn native_program(layout: &Layout, tools: &Tools) -> Result<PathBuf> {
     let command = build::user_cargo(layout, tools, "test").args([
         "--no-run",
+        "-Zpanic-abort-tests",
         "-p",
         PACKAGE,
         "--test",

@@ -6,6 +6,7 @@ mod counters;
 mod drivers;
 mod log;
 mod prefix;
+mod prng;
 mod session;
 
 pub(crate) use command::{WineOptions, command};

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 
 use super::counters::HostCounters;
 use super::log::Findings;
-use super::{drivers, prefix};
+use super::{drivers, prefix, prng};
 use crate::interrupt;
 use crate::layout::Layout;
 use crate::process::Command;
@@ -72,6 +72,7 @@ impl<'a> Session<'a> {
         stop_server(&session.wine, &session.prefix);
         prefix::reset(&session.prefix)?;
         drivers::copy(layout)?;
+        prng::install(layout, tools)?;
         session.boot()?;
         drivers::load(&session, load).with_context(|| session.log_tail())?;
         Ok(session)
