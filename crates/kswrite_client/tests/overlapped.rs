@@ -26,13 +26,14 @@ use windows_sys::Win32::Storage::FileSystem::{FILE_FLAG_OVERLAPPED, PIPE_ACCESS_
 use windows_sys::Win32::System::Pipes::{CreateNamedPipeW, PIPE_TYPE_BYTE, PIPE_WAIT};
 
 /// More than the pipe buffers, so that a write of it pends until somebody reads.
-const LARGE: usize = 1 << 20;
+const LARGE: usize = LARGE_U32 as usize;
+const LARGE_U32: u32 = 1 << 20;
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
 /// A test's turn; checks at its end that no cell is left.
-struct Turn(#[expect(dead_code, reason = "held, not read")] MutexGuard<'static, ()>);
+struct Turn(MutexGuard<'static, ()>);
 
 fn turn() -> Turn {
     let turn = Turn(ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner));
@@ -44,6 +45,7 @@ impl Turn {
     /// Completions may still be on their way: waits for the fact. The limit only turns a leak into a
     /// failure instead of a hang.
     fn ends_without_cells(self) {
+        let Self(_guard) = self;
         for _ in 0..60_000 {
             if cells_alive() == 0 {
                 return;
@@ -118,10 +120,12 @@ fn pending<S: Signal>(started: Started<S>) -> Pending<S> {
 }
 
 fn pattern(length: usize) -> Vec<u8> {
-    (0_u32..)
-        .map(|index| (index.wrapping_mul(2_654_435_761) >> 24) as u8)
-        .take(length)
-        .collect()
+    (0..=250_u8).cycle().step_by(7).take(length).collect()
+}
+
+/// What block `number` is filled with.
+fn letter(number: usize) -> u8 {
+    u8::try_from(number % 251).unwrap()
 }
 
 fn read_all(mut reader: fs::File) -> thread::JoinHandle<Vec<u8>> {
@@ -149,7 +153,7 @@ fn event_write_succeeds_and_gives_the_buffer_back() {
         result,
         operation,
     } = write.wait();
-    assert_eq!(result, Ok(LARGE as u32));
+    assert_eq!(result, Ok(LARGE_U32));
     assert_eq!(buffer.as_ptr(), address, "the very buffer comes back");
     drop((operation, file));
     assert_eq!(reader.join().unwrap(), pattern(LARGE));
@@ -172,7 +176,7 @@ fn port_reports_pending_writes_by_token() {
         port.wait(None, &mut tokens).unwrap();
     }
     assert_eq!(tokens, [7, 8]);
-    assert_eq!(first.try_finish().unwrap().result, Ok(LARGE as u32));
+    assert_eq!(first.try_finish().unwrap().result, Ok(LARGE_U32));
     assert_eq!(second.try_finish().unwrap().result, Ok(10));
     drop((file, port));
     assert_eq!(reader.join().unwrap().len(), LARGE + 10);
@@ -201,7 +205,7 @@ fn apc_runs_in_an_alertable_sleep_only() {
         sleep_alertably(None, &mut tokens);
     }
     assert_eq!(tokens, [3]);
-    assert_eq!(write.try_finish().unwrap().result, Ok(LARGE as u32));
+    assert_eq!(write.try_finish().unwrap().result, Ok(LARGE_U32));
     turn.ends_without_cells();
 }
 
@@ -239,7 +243,7 @@ fn an_operation_is_used_again_with_its_event_reset() {
         "the event was stale"
     );
     let reader = read_all(reader);
-    assert_eq!(write.wait().result, Ok(LARGE as u32));
+    assert_eq!(write.wait().result, Ok(LARGE_U32));
     drop(pipe);
     reader.join().unwrap();
     turn.ends_without_cells();
@@ -327,7 +331,7 @@ fn cancelling_a_completed_write_finds_nothing_and_keeps_the_result() {
     reader.read_exact(&mut vec![0; LARGE]).unwrap();
     while wait_any([&write], None) != Ok(Some(0)) {}
     assert_eq!(write.cancel(), Err(Win32Error::NOT_FOUND));
-    assert_eq!(write.wait().result, Ok(LARGE as u32));
+    assert_eq!(write.wait().result, Ok(LARGE_U32));
     turn.ends_without_cells();
 }
 
@@ -368,7 +372,7 @@ fn dropped_port_write_is_not_reported_and_its_memory_comes_back() {
         port.wait(None, &mut tokens).unwrap();
     }
     assert_eq!(tokens, [2]);
-    assert_eq!(kept.try_finish().unwrap().result, Ok(LARGE as u32));
+    assert_eq!(kept.try_finish().unwrap().result, Ok(LARGE_U32));
     turn.ends_without_cells();
 }
 
@@ -516,7 +520,7 @@ fn wait_any_finds_the_one_that_is_complete() {
     );
     reader.read_exact(&mut vec![0; LARGE]).unwrap();
     assert_eq!(wait_any([&first, &second], None), Ok(Some(1)));
-    assert_eq!(second.wait().result, Ok(LARGE as u32));
+    assert_eq!(second.wait().result, Ok(LARGE_U32));
     assert_eq!(wait_any([], None), Ok(None));
     drop((first, temp));
     turn.ends_without_cells();
@@ -530,7 +534,7 @@ fn four_thousand_outstanding_on_a_port() {
     port.associate(&file).unwrap();
     let mut writes: Vec<_> = (0..4096)
         .map(|token| {
-            let data = vec![(token % 251) as u8; 8192];
+            let data = vec![letter(token); 8192];
             Some(pending(
                 port.operation().with_token(token).write_at(&file, 0, data),
             ))
@@ -551,7 +555,7 @@ fn four_thousand_outstanding_on_a_port() {
     assert!((0..4096).all(|token| {
         bytes[token * 8192..][..8192]
             .iter()
-            .all(|byte| *byte == (token % 251) as u8)
+            .all(|byte| *byte == letter(token))
     }));
     turn.ends_without_cells();
 }

@@ -261,14 +261,13 @@ impl DeviceSet {
             )
         };
         checked("read the path of a device interface", got)?;
-        let units: Vec<u16> = buffer
+        let bytes: Vec<u8> = buffer
             .iter()
             .flat_map(|word| word.to_le_bytes())
             .skip(HEAD)
-            .collect::<Vec<u8>>()
-            .chunks_exact(2)
-            .map(|pair| u16::from_le_bytes([pair[0], pair[1]]))
             .collect();
+        let (pairs, _) = bytes.as_chunks::<2>();
+        let units: Vec<u16> = pairs.iter().map(|pair| u16::from_le_bytes(*pair)).collect();
         Ok(texts(&units).into_iter().next().unwrap_or_default())
     }
 }

@@ -65,11 +65,17 @@ fn completion<S: Signal>(slot: usize, finished: Finished<S>, immediate: bool) ->
 
 /// Where the completions of a [`TokenEngine`] come from.
 trait Source<S: Signal> {
+    /// Whether the call's return value hides an immediate completion, so that the status block has to be
+    /// looked at for the statistics.
+    const HIDES_IMMEDIATE: bool;
+
     fn operation(&self) -> Operation<S>;
     fn wait(&self, tokens: &mut Vec<usize>) -> Result<(), Win32Error>;
 }
 
 impl Source<ByPort> for CompletionPort {
+    const HIDES_IMMEDIATE: bool = false;
+
     fn operation(&self) -> Operation<ByPort> {
         self.operation()
     }
@@ -83,6 +89,8 @@ impl Source<ByPort> for CompletionPort {
 struct Apcs;
 
 impl Source<ByApc> for Apcs {
+    const HIDES_IMMEDIATE: bool = true;
+
     fn operation(&self) -> Operation<ByApc> {
         Operation::by_apc()
     }
@@ -149,7 +157,7 @@ impl<S: Signal, W: Source<S>> WriteEngine for TokenEngine<S, W> {
                 let Some(pending) = place.take() else {
                     continue;
                 };
-                let immediate = pending.was_immediate();
+                let immediate = W::HIDES_IMMEDIATE && pending.was_immediate();
                 match pending.try_finish() {
                     Ok(finished) => {
                         let (completion, operation) = completion(slot, finished, immediate);

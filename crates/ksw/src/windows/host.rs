@@ -49,7 +49,7 @@ pub(super) fn counters(host: &Device) -> Result<HostCounters, kswrite_client::Er
 }
 
 /// Runs the command.
-pub(super) fn command(command: HostCommand) -> Result<Exit, Failure> {
+pub(super) fn command(command: &HostCommand) -> Result<Exit, Failure> {
     let host = open()?;
     let change = |what, code, json| {
         let Stacks { changed, filtered } = host.ask(what, code, &())?;
@@ -64,7 +64,7 @@ pub(super) fn command(command: HostCommand) -> Result<Exit, Failure> {
             if !json.json {
                 println!();
             }
-            if expect_clean && !counters.clean() {
+            if *expect_clean && !counters.clean() {
                 return Err(Failure::new(
                     Exit::Verification,
                     "the host is not clean: something is outstanding or was found wrong; the findings are in the \
@@ -81,8 +81,8 @@ pub(super) fn command(command: HostCommand) -> Result<Exit, Failure> {
             // Without a service, `--clear` was given: all zero disarms.
             let fault = service.map_or_else(Fault::default, |service| Fault {
                 service: Service::from(service) as u32,
-                after,
-                times,
+                after: *after,
+                times: *times,
                 reserved: 0,
             });
             let () = host.ask("arm a fault by", SET_FAULT, &fault)?;

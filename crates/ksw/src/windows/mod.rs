@@ -69,7 +69,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Stats(args) => stats::command(&args),
         Command::Sink(command) => sink::command(command),
         Command::Status(json) => status::command(json.json),
-        Command::Host(command) => host::command(command),
+        Command::Host(command) => host::command(&command),
         Command::Install(InstallCommand::Sink { inf }) => setup::install_sinks(&inf),
         Command::Install(InstallCommand::Filter { image }) => service::install_filter(&image),
         Command::Uninstall(UninstallCommand::Sink) => setup::uninstall_sinks(),

@@ -43,7 +43,7 @@ pub(super) fn command(command: SinkCommand) -> Result<Exit, Failure> {
             println!("accepted by {}: {script}", device_path(&sink.device));
         }
         SinkCommand::State { sink, json } => {
-            print(&Shown(SinkState::from(&open(&sink)?.sink_state()?)), json.json)?
+            print(&Shown(SinkState::from(&open(&sink)?.sink_state()?)), json.json)?;
         }
         SinkCommand::Release { sink } => {
             let released: Released = open(&sink)?.ask("release the held writes of", RELEASE, &())?;

@@ -123,7 +123,7 @@ fn timed(
 ) -> Result<Outcome, RunError> {
     let start = Instant::now();
     run(source, shape, engine, &|| start.elapsed(), &mut |bytes| {
-        bar.inc(bytes)
+        bar.inc(bytes);
     })
 }
 
