@@ -7,6 +7,11 @@
     unsafe_code,
     reason = "creates named pipes, which the standard library cannot"
 )]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking, its helpers too"
+)]
 
 use std::io::{Read, Write};
 use std::os::windows::fs::OpenOptionsExt;
