@@ -3,6 +3,8 @@
 
 use wdk_sys::KIRQL;
 
+/// Waiting is allowed at this level only.
+pub const PASSIVE_LEVEL: KIRQL = 0;
 /// Pageable memory may be touched up to this level.
 pub const APC_LEVEL: KIRQL = 1;
 

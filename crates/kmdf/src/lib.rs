@@ -36,6 +36,7 @@ pub mod sync;
 pub mod time;
 pub mod timer;
 pub mod trace;
+pub mod write_irp;
 
 pub use context::{Context, ContextTypeInfo};
 pub use device::{Device, DeviceInit, OwnedDevice};

@@ -1,12 +1,14 @@
 //! The three devices.
 
 use kmdf::{
-    Device, DeviceInit, NtStatus, ObjectAttributes, Queue, QueueConfig, QueueEvents, Request, UnicodeString,
+    Device, DeviceInit, NtStatus, Object, ObjectAttributes, Queue, QueueConfig, QueueEvents, Request,
+    UnicodeString, context_type,
     device::{InCallerContext, IoType},
     object::ExecutionLevel,
     request::Direction,
     string::eq_ignore_ascii_case,
     unicode_string,
+    write_irp::{self, PreprocessWrite, WriteIrp},
 };
 use kswrite_wire::names::{SINK_INTERFACE, SINK_SDDL, SinkKind};
 
@@ -15,6 +17,13 @@ use crate::{
     file::{FileHandler, SinkFile},
     read, write,
 };
+
+/// The context of a device.
+struct SinkDevice {
+    io_type: IoType,
+}
+
+context_type!(SinkDevice);
 
 /// Code units of the longest list of hardware IDs that is looked at.
 const HARDWARE_ID_UNITS: usize = 256;
@@ -33,11 +42,12 @@ pub(crate) fn add(mut init: DeviceInit<'_>) -> Result<(), NtStatus> {
     init.add_characteristics(wdk_sys::FILE_DEVICE_SECURE_OPEN);
     init.assign_name(&device_name(kind))?;
     init.assign_sddl(&unicode_string!(SINK_SDDL))?;
-    init.set_io_type(match kind {
+    let io_type = match kind {
         SinkKind::Buffered => IoType::Buffered,
         SinkKind::Direct => IoType::Direct,
         SinkKind::Neither => IoType::Neither,
-    });
+    };
+    init.set_io_type(io_type);
     init.set_file_events::<FileHandler, SinkFile>();
     if kind == SinkKind::Neither {
         init.set_in_caller_context::<Requests>();
@@ -48,7 +58,9 @@ pub(crate) fn add(mut init: DeviceInit<'_>) -> Result<(), NtStatus> {
             .execution_level(ExecutionLevel::Passive)
             .unsynchronized()
     };
-    let device = init.create(passive())?;
+    write_irp::set_preprocess_write::<Requests>(&mut init)?;
+    let device = init.create(passive().with_context::<SinkDevice>())?;
+    device.set_context(SinkDevice { io_type })?;
     let config = QueueConfig {
         // There is no hardware to power down.
         power_managed: Some(false),
@@ -124,6 +136,18 @@ impl InCallerContext for Requests {
         };
         if let Err((request, status)) = queued {
             request.fail(status);
+        }
+    }
+}
+
+impl PreprocessWrite for Requests {
+    fn write(device: &Device, irp: WriteIrp) -> NtStatus {
+        let done = device
+            .context::<SinkDevice>()
+            .and_then(|sink| write::inline(device, sink.io_type, &irp));
+        match done {
+            Some(io) => irp.complete(io),
+            None => irp.to_framework(device),
         }
     }
 }
