@@ -60,7 +60,7 @@ impl Layout {
 
     /// Cargo's target folder of the Windows builds.
     pub(crate) fn cargo_target(&self) -> PathBuf {
-        self.out.join("cargo")
+        self.root.join("target/windows")
     }
 
     /// A log.

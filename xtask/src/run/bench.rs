@@ -105,6 +105,7 @@ fn measure(
         table.row(rates.cells(word, *depth, *route));
     }
     let counters = session.counters()?;
+    session.unload()?;
     let findings = session.finish()?;
     findings.print();
     Ok(counters.clean() && findings.clean())

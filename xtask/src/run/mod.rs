@@ -57,6 +57,7 @@ pub(crate) fn run(layout: &Layout, options: &RunOptions) -> Result<ExitCode> {
         without.push(job.run(&session, &file, false)?);
     }
     let counters = session.counters()?;
+    session.unload()?;
     let findings = session.finish()?;
     let report = RunReport::new(&file, jobs, with, without, counters, findings.lines());
     print!("{report}");

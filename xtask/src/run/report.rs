@@ -4,11 +4,11 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use ksw::report::WriteReport;
+use ksw::status::HostCounters;
 use ksw::table::{Align, Table, duration, grouped};
 use serde::Serialize;
 
 use super::job::{Job, Route};
-use crate::wine::HostCounters;
 
 /// Everything that the main job found.
 #[derive(Serialize)]

@@ -84,12 +84,16 @@ fn wine(layout: &Layout, tools: &Tools, filter: Option<&str>, totals: &mut Total
     let command = session.windows(&words).timeout(TIMEOUT);
     let ended = step::run_to_end(layout, "tests in Wine", "test-wine", &command)?;
     totals.add("wine", &ended)?;
-    let counters = session.counters();
+    let counters = session.counters()?;
+    println!("host: {counters}");
+    let unloaded = session.unload();
     let findings = session.finish()?;
     findings.print();
-    let counters = counters?;
-    println!("host: {counters}");
+    if let Err(error) = &unloaded {
+        println!("{error:#}");
+    }
     totals.check("wine: nothing outstanding", counters.clean());
+    totals.check("wine: the drivers unload", unloaded.is_ok());
     totals.check("wine: no finding in the drivers' log", findings.clean());
     Ok(())
 }

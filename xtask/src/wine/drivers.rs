@@ -33,32 +33,28 @@ pub(super) fn load(session: &Session<'_>, load: Load) -> Result<()> {
     if load == Load::Nothing {
         return Ok(());
     }
-    session.run(
-        "install ksink.sys",
-        "wine-install-sink",
-        &["ksw", "install", "sink", "--inf", r"C:\kswrite\ksink.inf"],
-    )?;
-    let create = [
-        "sc",
-        "create",
-        "kswrite",
-        "type=",
-        "kernel",
-        "start=",
-        "demand",
-        "binPath=",
-        r"C:\windows\system32\drivers\kswrite.sys",
-        "group=",
-        "kswrite",
-    ];
-    session.run("create the filter's service", "wine-create-filter", &create)?;
-    session.run(
-        "start kswrite.sys",
-        "wine-start-filter",
-        &["sc", "start", "kswrite"],
-    )?;
+    let sink = ["ksw", "install", "sink", "--inf", r"C:\kswrite\ksink.inf"];
+    session.run("install ksink.sys", "wine-install-sink", &sink)?;
+    let image = r"C:\windows\system32\drivers\kswrite.sys";
+    let filter = ["ksw", "install", "filter", "--image", image];
+    session.run("load kswrite.sys", "wine-install-filter", &filter)?;
     if load == Load::Filter {
         session.attach()?;
     }
     Ok(())
+}
+
+/// Unloads both drivers. The host then looks for what they have left behind, and writes it to the log.
+pub(super) fn unload(session: &Session<'_>) -> Result<()> {
+    session.detach()?;
+    session.run(
+        "unload kswrite.sys",
+        "wine-uninstall-filter",
+        &["ksw", "uninstall", "filter"],
+    )?;
+    session.run(
+        "unload ksink.sys",
+        "wine-uninstall-sink",
+        &["ksw", "uninstall", "sink"],
+    )
 }

@@ -2,7 +2,6 @@
 //! the drivers' log is read.
 
 mod command;
-mod counters;
 mod drivers;
 mod log;
 mod prefix;
@@ -10,5 +9,4 @@ mod prng;
 mod session;
 
 pub(crate) use command::{WineOptions, command};
-pub(crate) use counters::HostCounters;
 pub(crate) use session::{Load, Pin, Session, lock, stop_server, windows_path};

@@ -30,6 +30,9 @@ pub(super) fn install(layout: &Layout, tools: &Tools) -> Result<()> {
         step::run(layout, &format!("build {NAME} for Wine"), "wine-prng", &command)?;
         stamp::set(&stamp, &digest)?;
     }
-    fs::copy(&library, layout.prefix().join("drive_c/windows/system32").join(NAME))?;
+    fs::copy(
+        &library,
+        layout.prefix().join("drive_c/windows/system32").join(NAME),
+    )?;
     Ok(())
 }

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use fs_err as fs;
+use ksw::status::HostCounters;
 use serde::de::DeserializeOwned;
 
-use super::counters::HostCounters;
 use super::log::Findings;
 use super::{drivers, prefix, prng};
 use crate::interrupt;
@@ -143,6 +143,11 @@ impl<'a> Session<'a> {
             self.layout.show(&self.log),
             lines.join("\n    ")
         )
+    }
+
+    /// Unloads the drivers, so that the host reports what they have left behind.
+    pub(crate) fn unload(&self) -> Result<()> {
+        drivers::unload(self).with_context(|| self.log_tail())
     }
 
     /// Ends the session and reads the drivers' log.
