@@ -22,7 +22,9 @@ fn main() -> Result<()> {
 fn names(csv: &str) -> Result<Vec<&str>> {
     let mut names = Vec::new();
     for line in csv.lines().skip(1) {
-        let (index, name) = line.split_once(',').ok_or_else(|| format!("no comma in '{line}'"))?;
+        let (index, name) = line
+            .split_once(',')
+            .ok_or_else(|| format!("no comma in '{line}'"))?;
         if index.parse() != Ok(names.len()) {
             return Err(format!("'{line}' should have index {}", names.len()).into());
         }
@@ -61,7 +63,11 @@ fn link_flags() {
     println!("cargo::rerun-if-env-changed=WDKContentRoot");
     println!("cargo::rerun-if-env-changed=Version_Number");
     if let (Some(root), Some(version)) = (env::var_os("WDKContentRoot"), env::var_os("Version_Number")) {
-        let libraries = PathBuf::from(root).join("Lib").join(version).join("km").join("x64");
+        let libraries = PathBuf::from(root)
+            .join("Lib")
+            .join(version)
+            .join("km")
+            .join("x64");
         println!("cargo::rustc-link-search=native={}", libraries.display());
     }
 }

@@ -2,8 +2,8 @@
 #![expect(unsafe_code, reason = "reads a structure of the driver")]
 
 use wdk_sys::{
-    NTSTATUS, PFN_WDF_OBJECT_CONTEXT_CLEANUP, PFN_WDF_OBJECT_CONTEXT_DESTROY, PWDF_OBJECT_ATTRIBUTES,
-    STATUS_INFO_LENGTH_MISMATCH, _WDF_EXECUTION_LEVEL, _WDF_SYNCHRONIZATION_SCOPE,
+    _WDF_EXECUTION_LEVEL, _WDF_SYNCHRONIZATION_SCOPE, NTSTATUS, PFN_WDF_OBJECT_CONTEXT_CLEANUP,
+    PFN_WDF_OBJECT_CONTEXT_DESTROY, PWDF_OBJECT_ATTRIBUTES, STATUS_INFO_LENGTH_MISMATCH,
 };
 use wine_nt::report;
 use wine_state::sizes::Sized as Structure;
@@ -53,7 +53,12 @@ pub(crate) fn read(
     // SAFETY: the driver passes NULL or its attributes.
     let Some(given) = (unsafe { attributes.as_ref() }) else {
         return if parent == Parent::Required {
-            Err(refuse(client, function, "no parent", status::PARENT_NOT_SPECIFIED))
+            Err(refuse(
+                client,
+                function,
+                "no parent",
+                status::PARENT_NOT_SPECIFIED,
+            ))
         } else {
             Ok(Attributes::default())
         };
@@ -67,7 +72,12 @@ pub(crate) fn read(
             return Err(refuse(client, function, "a parent may not be given", status));
         }
         Parent::Required if parent_handle == 0 => {
-            return Err(refuse(client, function, "no parent", status::PARENT_NOT_SPECIFIED));
+            return Err(refuse(
+                client,
+                function,
+                "no parent",
+                status::PARENT_NOT_SPECIFIED,
+            ));
         }
         _ => {}
     }
@@ -81,7 +91,12 @@ pub(crate) fn read(
             .contains(&scope)
     {
         let status = status::OBJECT_ATTRIBUTES_INVALID;
-        return Err(refuse(client, function, "execution level or scope is invalid", status));
+        return Err(refuse(
+            client,
+            function,
+            "execution level or scope is invalid",
+            status,
+        ));
     }
     Ok(Attributes {
         cleanup: given.EvtCleanupCallback,
@@ -104,7 +119,12 @@ fn context(
     let Some(info) = (unsafe { given.ContextTypeInfo.as_ref() }) else {
         return if given.ContextSizeOverride > 0 {
             let status = status::OBJECT_ATTRIBUTES_INVALID;
-            Err(refuse(client, function, "ContextSizeOverride without a type", status))
+            Err(refuse(
+                client,
+                function,
+                "ContextSizeOverride without a type",
+                status,
+            ))
         } else {
             Ok((0, 0))
         };
@@ -121,13 +141,22 @@ fn context(
     };
     if bytes < info.ContextSize {
         let status = status::OBJECT_ATTRIBUTES_INVALID;
-        return Err(refuse(client, function, "ContextSizeOverride is too small", status));
+        return Err(refuse(
+            client,
+            function,
+            "ContextSizeOverride is too small",
+            status,
+        ));
     }
     Ok((given.ContextTypeInfo.addr(), bytes))
 }
 
 fn refuse(client: &Client, function: &str, what: &str, status: NTSTATUS) -> NTSTATUS {
-    report::finding(client.name(), None, format_args!("{function}: {what} ({status:#x})"));
+    report::finding(
+        client.name(),
+        None,
+        format_args!("{function}: {what} ({status:#x})"),
+    );
     status
 }
 
@@ -145,7 +174,11 @@ pub(crate) fn check_size(
     if structure.accepts(size) {
         return Ok(());
     }
-    let what = format_args!("{function}: {}.Size is {size}, not {:?}", structure.name(), structure.accepted());
+    let what = format_args!(
+        "{function}: {}.Size is {size}, not {:?}",
+        structure.name(),
+        structure.accepted()
+    );
     report::finding(client.name(), None, what);
     Err(STATUS_INFO_LENGTH_MISMATCH)
 }

@@ -55,7 +55,10 @@ fn start_host() {
     if !quarantine::install() {
         report::line(format_args!("the IRP quarantine is not in place"));
     }
-    for status in [worker::start(), timer::start_thread()].into_iter().filter_map(Result::err) {
+    for status in [worker::start(), timer::start_thread()]
+        .into_iter()
+        .filter_map(Result::err)
+    {
         report::line(format_args!("a thread of the host did not start: {status:#x}"));
     }
     let status = control::start();
@@ -145,7 +148,11 @@ extern "system" fn version_bind_class(
     _globals: PWDF_DRIVER_GLOBALS,
     _class: PVOID,
 ) -> NTSTATUS {
-    report::finding("?", None, format_args!("WdfVersionBindClass: class extensions are not emulated"));
+    report::finding(
+        "?",
+        None,
+        format_args!("WdfVersionBindClass: class extensions are not emulated"),
+    );
     STATUS_NOT_SUPPORTED
 }
 

@@ -6,11 +6,10 @@
 use alloc::sync::Arc;
 
 use wdk_sys::{
-    IRP_MJ_DEVICE_CONTROL, IRP_MJ_INTERNAL_DEVICE_CONTROL, IRP_MJ_READ, IRP_MJ_WRITE, LOCK_OPERATION,
-    MDL_MAPPED_TO_SYSTEM_VA, MDL_SOURCE_IS_NONPAGED_POOL, NTSTATUS, PMDL, PVOID, PWDF_DRIVER_GLOBALS,
-    STATUS_ACCESS_VIOLATION, STATUS_BUFFER_TOO_SMALL, STATUS_INSUFFICIENT_RESOURCES,
+    _LOCK_OPERATION, IRP_MJ_DEVICE_CONTROL, IRP_MJ_INTERNAL_DEVICE_CONTROL, IRP_MJ_READ, IRP_MJ_WRITE,
+    LOCK_OPERATION, MDL_MAPPED_TO_SYSTEM_VA, MDL_SOURCE_IS_NONPAGED_POOL, NTSTATUS, PMDL, PVOID,
+    PWDF_DRIVER_GLOBALS, STATUS_ACCESS_VIOLATION, STATUS_BUFFER_TOO_SMALL, STATUS_INSUFFICIENT_RESOURCES,
     STATUS_INVALID_DEVICE_REQUEST, STATUS_INVALID_USER_BUFFER, STATUS_SUCCESS, WDFMEMORY, WDFREQUEST,
-    _LOCK_OPERATION,
 };
 use wine_nt::mdl::{self, Mdl};
 use wine_nt::{report, sys};
@@ -80,7 +79,11 @@ fn system_address(mdl: PMDL) -> Found<PVOID> {
         return Ok(mdl.mapped());
     }
     let address = mdl::map_pages(mdl);
-    if address.is_null() { Err(STATUS_INSUFFICIENT_RESOURCES) } else { Ok(address) }
+    if address.is_null() {
+        Err(STATUS_INSUFFICIENT_RESOURCES)
+    } else {
+        Ok(address)
+    }
 }
 
 fn system_buffer(request: &Request, direction: Direction, least: usize) -> Found<Buffer> {
@@ -92,7 +95,11 @@ fn system_buffer(request: &Request, direction: Direction, least: usize) -> Found
         Method::Direct => system_address(fields.mdl)?,
         Method::Neither => return Err(STATUS_INVALID_DEVICE_REQUEST),
     };
-    if address.is_null() { Err(STATUS_INVALID_DEVICE_REQUEST) } else { Ok((address, bytes)) }
+    if address.is_null() {
+        Err(STATUS_INVALID_DEVICE_REQUEST)
+    } else {
+        Ok((address, bytes))
+    }
 }
 
 fn user_buffer(object: &Object, request: &Request, direction: Direction, least: usize) -> Found<Buffer> {
@@ -173,9 +180,11 @@ pub(crate) extern "C" fn retrieve_unsafe_input(
     buffer: *mut PVOID,
     length: *mut usize,
 ) -> NTSTATUS {
-    let found = request::with_owned(request, "WdfRequestRetrieveUnsafeUserInputBuffer", |object, request| {
-        user_buffer(object, request, Direction::Input, least)
-    });
+    let found = request::with_owned(
+        request,
+        "WdfRequestRetrieveUnsafeUserInputBuffer",
+        |object, request| user_buffer(object, request, Direction::Input, least),
+    );
     answer(found, buffer, length)
 }
 
@@ -189,9 +198,11 @@ pub(crate) extern "C" fn retrieve_unsafe_output(
     buffer: *mut PVOID,
     length: *mut usize,
 ) -> NTSTATUS {
-    let found = request::with_owned(request, "WdfRequestRetrieveUnsafeUserOutputBuffer", |object, request| {
-        user_buffer(object, request, Direction::Output, least)
-    });
+    let found = request::with_owned(
+        request,
+        "WdfRequestRetrieveUnsafeUserOutputBuffer",
+        |object, request| user_buffer(object, request, Direction::Output, least),
+    );
     answer(found, buffer, length)
 }
 
@@ -203,7 +214,9 @@ pub(crate) extern "C" fn retrieve_input_mdl(
     request: WDFREQUEST,
     mdl: *mut PMDL,
 ) -> NTSTATUS {
-    let found = request::with_owned(request, "WdfRequestRetrieveInputWdmMdl", |_, request| input_mdl(request));
+    let found = request::with_owned(request, "WdfRequestRetrieveInputWdmMdl", |_, request| {
+        input_mdl(request)
+    });
     let (status, found) = match found {
         Some(Ok(found)) => (STATUS_SUCCESS, found),
         Some(Err(status)) => (status, core::ptr::null_mut()),
@@ -241,7 +254,11 @@ fn new_mdl(address: PVOID, bytes: usize) -> Found<PMDL> {
     let bytes = u32::try_from(bytes).map_err(|_| STATUS_INVALID_DEVICE_REQUEST)?;
     // SAFETY: the range is recorded and not touched.
     let mdl = unsafe { sys::IoAllocateMdl(address, bytes, 0, 0, core::ptr::null_mut()) };
-    if mdl.is_null() { Err(STATUS_INSUFFICIENT_RESOURCES) } else { Ok(mdl) }
+    if mdl.is_null() {
+        Err(STATUS_INSUFFICIENT_RESOURCES)
+    } else {
+        Ok(mdl)
+    }
 }
 
 fn lock_buffer(
@@ -310,9 +327,11 @@ pub(crate) extern "C" fn lock_for_read(
     length: usize,
     memory: *mut WDFMEMORY,
 ) -> NTSTATUS {
-    let found = request::with_owned(request, "WdfRequestProbeAndLockUserBufferForRead", |object, request| {
-        lock_buffer(object, request, buffer, length, _LOCK_OPERATION::IoReadAccess)
-    });
+    let found = request::with_owned(
+        request,
+        "WdfRequestProbeAndLockUserBufferForRead",
+        |object, request| lock_buffer(object, request, buffer, length, _LOCK_OPERATION::IoReadAccess),
+    );
     answer_memory(found, memory)
 }
 
@@ -326,8 +345,10 @@ pub(crate) extern "C" fn lock_for_write(
     length: usize,
     memory: *mut WDFMEMORY,
 ) -> NTSTATUS {
-    let found = request::with_owned(request, "WdfRequestProbeAndLockUserBufferForWrite", |object, request| {
-        lock_buffer(object, request, buffer, length, _LOCK_OPERATION::IoWriteAccess)
-    });
+    let found = request::with_owned(
+        request,
+        "WdfRequestProbeAndLockUserBufferForWrite",
+        |object, request| lock_buffer(object, request, buffer, length, _LOCK_OPERATION::IoWriteAccess),
+    );
     answer_memory(found, memory)
 }

@@ -127,7 +127,11 @@ pub(crate) fn check_ended(client: &Client, object: &Object, request: &Request) {
         let what = format_args!(
             "WDFREQUEST {:#x} completed while it is marked cancelable: call WdfRequestUnmarkCancelable first{}",
             object.handle,
-            if disarmed { "" } else { "; its cancellation is under way" }
+            if disarmed {
+                ""
+            } else {
+                "; its cancellation is under way"
+            }
         );
         report::finding(client.name(), None, what);
     }

@@ -1,12 +1,18 @@
 //! Bound drivers: what the framework keeps for each.
-#![expect(unsafe_code, reason = "the driver and the framework share the globals by pointer")]
+#![expect(
+    unsafe_code,
+    reason = "the driver and the framework share the globals by pointer"
+)]
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::cell::UnsafeCell;
 
-use wdk_sys::{PDRIVER_OBJECT, PFN_WDF_DRIVER_DEVICE_ADD, PFN_WDF_DRIVER_UNLOAD, PWDF_DRIVER_GLOBALS, WDF_DRIVER_GLOBALS, WDFDRIVER};
+use wdk_sys::{
+    PDRIVER_OBJECT, PFN_WDF_DRIVER_DEVICE_ADD, PFN_WDF_DRIVER_UNLOAD, PWDF_DRIVER_GLOBALS,
+    WDF_DRIVER_GLOBALS, WDFDRIVER,
+};
 use wine_nt::drivers::Driver;
 use wine_nt::lock::Lock;
 use wine_nt::report;
@@ -49,7 +55,12 @@ impl Client {
         };
         // The last byte stays NUL.
         let room = globals.DriverName.len() - 1;
-        for (to, from) in globals.DriverName.iter_mut().take(room).zip(record.name().bytes()) {
+        for (to, from) in globals
+            .DriverName
+            .iter_mut()
+            .take(room)
+            .zip(record.name().bytes())
+        {
             *to = from.cast_signed();
         }
         let client = Arc::new(Self {
@@ -87,7 +98,9 @@ impl Client {
     pub(crate) fn set_driver(&self, handle: u64) {
         *self.driver.lock() = handle;
         // SAFETY: only bind, WdfDriverCreate and unload write the globals, one at a time.
-        unsafe { (*self.globals.get()).Driver = core::ptr::without_provenance_mut::<()>(handle as usize).cast() };
+        unsafe {
+            (*self.globals.get()).Driver = core::ptr::without_provenance_mut::<()>(handle as usize).cast()
+        };
     }
 
     /// Sets `WdfDriverGlobals->DriverFlags` and `DriverTag`, and asks the stub to stand before the unload
@@ -125,7 +138,11 @@ pub(crate) fn by_globals(globals: PWDF_DRIVER_GLOBALS, function: &str) -> Option
         .find(|client| client.globals() == globals)
         .cloned();
     if found.is_none() {
-        report::finding("?", None, format_args!("{function}: {globals:p} are no driver's globals"));
+        report::finding(
+            "?",
+            None,
+            format_args!("{function}: {globals:p} are no driver's globals"),
+        );
     }
     found
 }

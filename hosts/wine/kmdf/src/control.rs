@@ -5,9 +5,9 @@ use kswrite_wire::wine_host::{
     ATTACH_FILTER, CONTROL_DEVICE, CONTROL_LINK, Counters, DETACH_FILTER, Fault, GET_COUNTERS, SET_FAULT,
 };
 use wdk_sys::{
-    FILE_DEVICE_SECURE_OPEN, FILE_DEVICE_UNKNOWN, DO_BUFFERED_IO, IRP_MJ_DEVICE_CONTROL, NTSTATUS,
-    PDEVICE_OBJECT, PDRIVER_OBJECT, PIRP, PUNICODE_STRING, STATUS_BUFFER_TOO_SMALL, STATUS_INVALID_DEVICE_REQUEST,
-    STATUS_INVALID_PARAMETER, STATUS_SUCCESS,
+    DO_BUFFERED_IO, FILE_DEVICE_SECURE_OPEN, FILE_DEVICE_UNKNOWN, IRP_MJ_DEVICE_CONTROL, NTSTATUS,
+    PDEVICE_OBJECT, PDRIVER_OBJECT, PIRP, PUNICODE_STRING, STATUS_BUFFER_TOO_SMALL,
+    STATUS_INVALID_DEVICE_REQUEST, STATUS_INVALID_PARAMETER, STATUS_SUCCESS,
 };
 use wine_nt::irp::Irp;
 use wine_nt::strings::Wide;
@@ -110,11 +110,17 @@ fn control(irp: Irp) -> Result<usize, NTSTATUS> {
 }
 
 fn room(output: usize, needed: usize) -> Result<(), NTSTATUS> {
-    if output < needed { Err(STATUS_BUFFER_TOO_SMALL) } else { Ok(()) }
+    if output < needed {
+        Err(STATUS_BUFFER_TOO_SMALL)
+    } else {
+        Ok(())
+    }
 }
 
 fn answer<T: IntoBytes + zerocopy::Immutable>(buffer: &mut [u8], value: &T) -> Result<usize, NTSTATUS> {
-    value.write_to_prefix(buffer).map_err(|_| STATUS_BUFFER_TOO_SMALL)?;
+    value
+        .write_to_prefix(buffer)
+        .map_err(|_| STATUS_BUFFER_TOO_SMALL)?;
     Ok(size_of::<T>())
 }
 

@@ -6,12 +6,13 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use wdk_sys::{
-    BOOLEAN, DEVICE_REGISTRY_PROPERTY, NTSTATUS, PCUNICODE_STRING, PDEVICE_OBJECT, PFN_WDFDEVICE_WDM_IRP_PREPROCESS,
-    PFN_WDF_DEVICE_FILE_CREATE, PFN_WDF_FILE_CLEANUP, PFN_WDF_FILE_CLOSE, PFN_WDF_IO_IN_CALLER_CONTEXT, PUCHAR,
-    PULONG, PVOID, PWDFDEVICE_INIT, PWDF_DRIVER_GLOBALS, PWDF_FILEOBJECT_CONFIG, PWDF_OBJECT_ATTRIBUTES,
-    PWDF_PNPPOWER_EVENT_CALLBACKS, STATUS_INVALID_PARAMETER, STATUS_SUCCESS, UCHAR, ULONG, WDFDRIVER,
-    WDF_DEVICE_IO_TYPE, WDF_PNPPOWER_EVENT_CALLBACKS, _WDF_DEVICE_IO_TYPE, _WDF_FILEOBJECT_CLASS, _WDF_TRI_STATE,
-    FILE_DEVICE_SECURE_OPEN, FILE_DEVICE_UNKNOWN, IRP_MJ_MAXIMUM_FUNCTION,
+    _WDF_DEVICE_IO_TYPE, _WDF_FILEOBJECT_CLASS, _WDF_TRI_STATE, BOOLEAN, DEVICE_REGISTRY_PROPERTY,
+    FILE_DEVICE_SECURE_OPEN, FILE_DEVICE_UNKNOWN, IRP_MJ_MAXIMUM_FUNCTION, NTSTATUS, PCUNICODE_STRING,
+    PDEVICE_OBJECT, PFN_WDF_DEVICE_FILE_CREATE, PFN_WDF_FILE_CLEANUP, PFN_WDF_FILE_CLOSE,
+    PFN_WDF_IO_IN_CALLER_CONTEXT, PFN_WDFDEVICE_WDM_IRP_PREPROCESS, PUCHAR, PULONG, PVOID,
+    PWDF_DRIVER_GLOBALS, PWDF_FILEOBJECT_CONFIG, PWDF_OBJECT_ATTRIBUTES, PWDF_PNPPOWER_EVENT_CALLBACKS,
+    PWDFDEVICE_INIT, STATUS_INVALID_PARAMETER, STATUS_SUCCESS, UCHAR, ULONG, WDF_DEVICE_IO_TYPE,
+    WDF_PNPPOWER_EVENT_CALLBACKS, WDFDRIVER,
 };
 use wine_nt::lock::Lock;
 use wine_nt::strings::Wide;
@@ -150,7 +151,11 @@ pub(crate) fn take(init: PWDFDEVICE_INIT) -> Option<Box<DeviceInit>> {
 fn with<R>(init: PWDFDEVICE_INIT, function: &str, change: impl FnOnce(&mut DeviceInit) -> R) -> Option<R> {
     let known = HANDED_OUT.lock().contains(&init.addr());
     if !known {
-        report::finding("?", None, format_args!("{function}: {init:p} is no WDFDEVICE_INIT"));
+        report::finding(
+            "?",
+            None,
+            format_args!("{function}: {init:p} is no WDFDEVICE_INIT"),
+        );
         return None;
     }
     // SAFETY: the list says that the pointer came from `hand_out`; a driver uses it in one thread.
@@ -168,10 +173,14 @@ pub(crate) extern "C" fn allocate_control(
 ) -> PWDFDEVICE_INIT {
     // SAFETY: the driver passes a counted string or NULL.
     let sddl = unsafe { Wide::from_counted(sddl) };
-    object::with::<Driver, _>(object::number(driver), "WdfControlDeviceInitAllocate", |object, _| {
-        let init = DeviceInit::new(object.client.clone(), core::ptr::null_mut(), sddl);
-        hand_out(init).as_ptr()
-    })
+    object::with::<Driver, _>(
+        object::number(driver),
+        "WdfControlDeviceInitAllocate",
+        |object, _| {
+            let init = DeviceInit::new(object.client.clone(), core::ptr::null_mut(), sddl);
+            hand_out(init).as_ptr()
+        },
+    )
     .unwrap_or(core::ptr::null_mut())
 }
 
@@ -180,7 +189,11 @@ pub(crate) extern "C" fn allocate_control(
 /// <https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfdevice/nf-wdfdevice-wdfdeviceinitfree>
 pub(crate) extern "C" fn free(_globals: PWDF_DRIVER_GLOBALS, init: PWDFDEVICE_INIT) {
     if take(init).is_none() {
-        report::finding("?", None, format_args!("WdfDeviceInitFree: {init:p} is no WDFDEVICE_INIT"));
+        report::finding(
+            "?",
+            None,
+            format_args!("WdfDeviceInitFree: {init:p} is no WDFDEVICE_INIT"),
+        );
     }
 }
 
@@ -302,7 +315,11 @@ pub(crate) extern "C" fn set_file_config(
             ..=_WDF_FILEOBJECT_CLASS::WdfFileObjectWdfCannotUseFsContexts)
             .contains(&class)
         {
-            report::finding(init.client.name(), None, format_args!("{NAME}: FileObjectClass is {class}"));
+            report::finding(
+                init.client.name(),
+                None,
+                format_args!("{NAME}: FileObjectClass is {class}"),
+            );
             return;
         }
         init.file = Some(FileConfig {
@@ -379,7 +396,9 @@ pub(crate) extern "C" fn set_in_caller_context(
     init: PWDFDEVICE_INIT,
     callback: PFN_WDF_IO_IN_CALLER_CONTEXT,
 ) {
-    with(init, "WdfDeviceInitSetIoInCallerContextCallback", |init| init.in_caller_context = callback);
+    with(init, "WdfDeviceInitSetIoInCallerContextCallback", |init| {
+        init.in_caller_context = callback
+    });
 }
 
 /// `WdfFdoInitQueryProperty`.

@@ -4,9 +4,9 @@
 use alloc::sync::Arc;
 
 use wdk_sys::{
-    NTSTATUS, PCUNICODE_STRING, PDEVICE_OBJECT, PDRIVER_OBJECT, PWDF_DRIVER_CONFIG, PWDF_DRIVER_GLOBALS,
-    PWDF_OBJECT_ATTRIBUTES, STATUS_DRIVER_INTERNAL_ERROR, STATUS_INVALID_PARAMETER, STATUS_SUCCESS,
-    STATUS_UNSUCCESSFUL, WDFDRIVER, _WDF_DRIVER_INIT_FLAGS,
+    _WDF_DRIVER_INIT_FLAGS, NTSTATUS, PCUNICODE_STRING, PDEVICE_OBJECT, PDRIVER_OBJECT, PWDF_DRIVER_CONFIG,
+    PWDF_DRIVER_GLOBALS, PWDF_OBJECT_ATTRIBUTES, STATUS_DRIVER_INTERNAL_ERROR, STATUS_INVALID_PARAMETER,
+    STATUS_SUCCESS, STATUS_UNSUCCESSFUL, WDFDRIVER,
 };
 use wine_nt::report;
 use wine_state::sizes::Sized as Structure;
@@ -16,7 +16,7 @@ use crate::client::{self, Callbacks, Client};
 use crate::device::Device;
 use crate::device_init::{self, DeviceInit};
 use crate::object::{self, Body};
-use crate::{dispatch, device};
+use crate::{device, dispatch, pnp};
 
 /// `WDFDRIVER`; what it knows is in its [`Client`].
 pub(crate) struct Driver;
@@ -60,7 +60,11 @@ pub(crate) extern "C" fn create(
     let flags = config.DriverInitFlags;
     let pnp = flags & _WDF_DRIVER_INIT_FLAGS::WdfDriverInitNonPnpDriver as u32 == 0;
     install(driver_object, pnp, flags, config.EvtDriverUnload.is_some());
-    client.set_flags(flags, config.DriverPoolTag, pnp || config.EvtDriverUnload.is_some());
+    client.set_flags(
+        flags,
+        config.DriverPoolTag,
+        pnp || config.EvtDriverUnload.is_some(),
+    );
     // SAFETY: the driver passes NULL or a place for the handle.
     if let Some(driver) = unsafe { driver.as_mut() } {
         *driver = object.as_handle();
@@ -138,6 +142,7 @@ unsafe extern "C" fn unload(driver_object: PDRIVER_OBJECT) {
     let Some(client) = client::by_object(driver_object) else {
         return;
     };
+    remove_devices(&client);
     let callbacks = *client.callbacks.lock();
     if let Some(callback) = callbacks.unload {
         // SAFETY: the driver registered the callback, and its WDFDRIVER is live.
@@ -152,10 +157,23 @@ pub(crate) fn delete_driver(client: &Arc<Client>) {
     let Some(object) = object::find(handle) else {
         return;
     };
-    // Wine unloads a driver that still has devices; Windows would have removed them before.
+    remove_devices(client);
     for device in object::all::<Device>(client) {
         object::with::<Device, _>(device.handle, "unload", device::tear_down);
     }
     object.delete();
     client.set_driver(0);
+}
+
+/// Removes the devices on stacks: those of a filter may still be there, since Wine does not know of them.
+/// Windows unloads a driver after its last device was removed.
+fn remove_devices(client: &Arc<Client>) {
+    for device in object::all::<Device>(client) {
+        object::with::<Device, _>(device.handle, "unload", |object, device| {
+            if !device.is_control() {
+                pnp::stop(object, device);
+                device::tear_down(object, device);
+            }
+        });
+    }
 }

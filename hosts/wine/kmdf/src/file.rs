@@ -1,7 +1,10 @@
 //! `WDFFILEOBJECT`: create, cleanup, close.
 //!
 //! <https://learn.microsoft.com/windows-hardware/drivers/wdf/framework-file-objects>
-#![expect(unsafe_code, reason = "calls the driver's callbacks and follows its file objects")]
+#![expect(
+    unsafe_code,
+    reason = "calls the driver's callbacks and follows its file objects"
+)]
 
 use alloc::sync::Arc;
 
@@ -135,6 +138,10 @@ pub(crate) extern "C" fn get_device(_globals: PWDF_DRIVER_GLOBALS, file: WDFFILE
 ///
 /// <https://learn.microsoft.com/windows-hardware/drivers/ddi/wdffileobject/nf-wdffileobject-wdffileobjectwdmgetfileobject>
 pub(crate) extern "C" fn get_wdm(_globals: PWDF_DRIVER_GLOBALS, file: WDFFILEOBJECT) -> PFILE_OBJECT {
-    object::with::<File, _>(object::number(file), "WdfFileObjectWdmGetFileObject", |_, file| file.wdm)
-        .unwrap_or(core::ptr::null_mut())
+    object::with::<File, _>(
+        object::number(file),
+        "WdfFileObjectWdmGetFileObject",
+        |_, file| file.wdm,
+    )
+    .unwrap_or(core::ptr::null_mut())
 }

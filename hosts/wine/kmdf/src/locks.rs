@@ -6,8 +6,8 @@
 use core::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
 use wdk_sys::{
-    NTSTATUS, PLONGLONG, PWDF_DRIVER_GLOBALS, PWDF_OBJECT_ATTRIBUTES, STATUS_INVALID_PARAMETER, STATUS_SUCCESS,
-    STATUS_TIMEOUT, WDFSPINLOCK, WDFWAITLOCK,
+    NTSTATUS, PLONGLONG, PWDF_DRIVER_GLOBALS, PWDF_OBJECT_ATTRIBUTES, STATUS_INVALID_PARAMETER,
+    STATUS_SUCCESS, STATUS_TIMEOUT, WDFSPINLOCK, WDFWAITLOCK,
 };
 use wine_nt::thread::{self, Event, Kind};
 use wine_nt::{irql, report, sys};
@@ -62,7 +62,10 @@ pub(crate) fn create_object<T>(
 impl SpinLock {
     fn acquire(&self, object: &Object) {
         let this = irql::thread();
-        while let Err(owner) = self.owner.compare_exchange(0, this, Ordering::Acquire, Ordering::Relaxed) {
+        while let Err(owner) = self
+            .owner
+            .compare_exchange(0, this, Ordering::Acquire, Ordering::Relaxed)
+        {
             if owner == this {
                 let what = format_args!("WDFSPINLOCK {:#x} taken twice by one thread", object.handle);
                 report::finding(object.client.name(), None, what);
@@ -71,13 +74,17 @@ impl SpinLock {
             // SAFETY: no preconditions.
             unsafe { sys::ZwYieldExecution() };
         }
-        self.level.store(irql::set(irql::DISPATCH_LEVEL), Ordering::Relaxed);
+        self.level
+            .store(irql::set(irql::DISPATCH_LEVEL), Ordering::Relaxed);
     }
 
     fn release(&self, object: &Object) {
         let level = self.level.load(Ordering::Relaxed);
         if self.owner.load(Ordering::Relaxed) != irql::thread() {
-            let what = format_args!("WDFSPINLOCK {:#x} released by a thread that does not hold it", object.handle);
+            let what = format_args!(
+                "WDFSPINLOCK {:#x} released by a thread that does not hold it",
+                object.handle
+            );
             report::finding(object.client.name(), None, what);
             return;
         }
@@ -133,7 +140,10 @@ impl WaitLock {
 
     fn release(&self, object: &Object) {
         if self.owner.swap(0, Ordering::Relaxed) != irql::thread() {
-            let what = format_args!("WDFWAITLOCK {:#x} released by a thread that does not hold it", object.handle);
+            let what = format_args!(
+                "WDFWAITLOCK {:#x} released by a thread that does not hold it",
+                object.handle
+            );
             report::finding(object.client.name(), None, what);
         }
         self.free.set();
@@ -157,21 +167,32 @@ pub(crate) extern "C" fn create_spin(
     lock: *mut WDFSPINLOCK,
 ) -> NTSTATUS {
     let body = Body::SpinLock(SpinLock::default());
-    create_object(globals, "WdfSpinLockCreate", attributes, Parent::Optional, body, lock)
+    create_object(
+        globals,
+        "WdfSpinLockCreate",
+        attributes,
+        Parent::Optional,
+        body,
+        lock,
+    )
 }
 
 /// `WdfSpinLockAcquire`.
 ///
 /// <https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfsync/nf-wdfsync-wdfspinlockacquire>
 pub(crate) extern "C" fn acquire_spin(_globals: PWDF_DRIVER_GLOBALS, lock: WDFSPINLOCK) {
-    object::with::<SpinLock, _>(object::number(lock), "WdfSpinLockAcquire", |object, lock| lock.acquire(object));
+    object::with::<SpinLock, _>(object::number(lock), "WdfSpinLockAcquire", |object, lock| {
+        lock.acquire(object)
+    });
 }
 
 /// `WdfSpinLockRelease`.
 ///
 /// <https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfsync/nf-wdfsync-wdfspinlockrelease>
 pub(crate) extern "C" fn release_spin(_globals: PWDF_DRIVER_GLOBALS, lock: WDFSPINLOCK) {
-    object::with::<SpinLock, _>(object::number(lock), "WdfSpinLockRelease", |object, lock| lock.release(object));
+    object::with::<SpinLock, _>(object::number(lock), "WdfSpinLockRelease", |object, lock| {
+        lock.release(object)
+    });
 }
 
 /// `WdfWaitLockCreate`.
@@ -183,7 +204,14 @@ pub(crate) extern "C" fn create_wait(
     lock: *mut WDFWAITLOCK,
 ) -> NTSTATUS {
     let body = Body::WaitLock(WaitLock::new());
-    create_object(globals, "WdfWaitLockCreate", attributes, Parent::Optional, body, lock)
+    create_object(
+        globals,
+        "WdfWaitLockCreate",
+        attributes,
+        Parent::Optional,
+        body,
+        lock,
+    )
 }
 
 /// `WdfWaitLockAcquire`.
@@ -206,5 +234,7 @@ pub(crate) extern "C" fn acquire_wait(
 ///
 /// <https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfsync/nf-wdfsync-wdfwaitlockrelease>
 pub(crate) extern "C" fn release_wait(_globals: PWDF_DRIVER_GLOBALS, lock: WDFWAITLOCK) {
-    object::with::<WaitLock, _>(object::number(lock), "WdfWaitLockRelease", |object, lock| lock.release(object));
+    object::with::<WaitLock, _>(object::number(lock), "WdfWaitLockRelease", |object, lock| {
+        lock.release(object)
+    });
 }

@@ -259,7 +259,11 @@ pub(crate) fn lookup(handle: u64, function: &str) -> Option<Arc<Object>> {
     match found {
         Lookup::Live(object) => return Some(object),
         Lookup::Stale => {
-            report::finding("?", None, format_args!("{function}: handle {handle:#x} is of a deleted object"));
+            report::finding(
+                "?",
+                None,
+                format_args!("{function}: handle {handle:#x} is of a deleted object"),
+            );
         }
         Lookup::Unknown => {
             report::finding("?", None, format_args!("{function}: {handle:#x} is not a handle"));
@@ -284,7 +288,11 @@ pub(crate) fn with<T: Kind + ?Sized, R>(
 ) -> Option<R> {
     let object = lookup(handle, function)?;
     let Some(inner) = T::of(&object.body) else {
-        let what = format_args!("{function}: handle {handle:#x} is a {}, not a {}", object.body.name(), T::NAME);
+        let what = format_args!(
+            "{function}: handle {handle:#x} is a {}, not a {}",
+            object.body.name(),
+            T::NAME
+        );
         report::finding(object.client.name(), None, what);
         return None;
     };
@@ -328,7 +336,11 @@ impl Object {
         match before {
             1 => self.end(),
             ..1 => {
-                let what = format_args!("{} {:#x}: more dereferences than references", self.body.name(), self.handle);
+                let what = format_args!(
+                    "{} {:#x}: more dereferences than references",
+                    self.body.name(),
+                    self.handle
+                );
                 report::finding(self.client.name(), None, what);
             }
             _ => {}

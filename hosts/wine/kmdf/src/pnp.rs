@@ -9,10 +9,10 @@
 use alloc::sync::Arc;
 
 use wdk_sys::{
-    IRP_MN_QUERY_REMOVE_DEVICE, IRP_MN_QUERY_STOP_DEVICE, IRP_MN_REMOVE_DEVICE, IRP_MN_START_DEVICE,
-    IRP_MN_STOP_DEVICE, IRP_MN_SURPRISE_REMOVAL, NTSTATUS, PDEVICE_OBJECT, PIRP, PVOID,
-    STATUS_INVALID_DEVICE_REQUEST, STATUS_MORE_PROCESSING_REQUIRED, STATUS_PENDING, STATUS_SUCCESS, WDFDEVICE,
-    _WDF_POWER_DEVICE_STATE,
+    _WDF_POWER_DEVICE_STATE, IRP_MN_QUERY_REMOVE_DEVICE, IRP_MN_QUERY_STOP_DEVICE, IRP_MN_REMOVE_DEVICE,
+    IRP_MN_START_DEVICE, IRP_MN_STOP_DEVICE, IRP_MN_SURPRISE_REMOVAL, NTSTATUS, PDEVICE_OBJECT, PIRP, PVOID,
+    STATUS_INVALID_DEVICE_REQUEST, STATUS_MORE_PROCESSING_REQUIRED, STATUS_PENDING, STATUS_SUCCESS,
+    WDFDEVICE,
 };
 use wine_nt::irp::Irp;
 use wine_nt::report;
@@ -124,7 +124,10 @@ pub(crate) fn start(object: &Arc<Object>, device: &Device) -> NTSTATUS {
         status = unsafe { callback(handle) };
     }
     if status < 0 {
-        report::line(format_args!("{}: start failed with {status:#x}", object.client.name()));
+        report::line(format_args!(
+            "{}: start failed with {status:#x}",
+            object.client.name()
+        ));
         return status;
     }
     *device.state.lock() = State::Started;

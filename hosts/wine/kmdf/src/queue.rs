@@ -4,17 +4,21 @@
 //! time, a parallel one as many as it was configured for; a manual one gives them out when asked.
 //!
 //! <https://learn.microsoft.com/windows-hardware/drivers/wdf/framework-queue-objects>
-#![expect(unsafe_code, reason = "calls the driver's callbacks and reads its configuration")]
+#![expect(
+    unsafe_code,
+    reason = "calls the driver's callbacks and reads its configuration"
+)]
 
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use wdk_sys::{
-    IRP_MJ_DEVICE_CONTROL, IRP_MJ_INTERNAL_DEVICE_CONTROL, IRP_MJ_READ, IRP_MJ_WRITE, NTSTATUS, PFILE_OBJECT,
-    PWDF_DRIVER_GLOBALS, PWDF_IO_QUEUE_CONFIG, PWDF_OBJECT_ATTRIBUTES, STATUS_INVALID_DEVICE_REQUEST,
-    STATUS_INVALID_DEVICE_STATE, STATUS_INVALID_PARAMETER, STATUS_NO_MORE_ENTRIES, STATUS_SUCCESS,
-    STATUS_UNSUCCESSFUL, WDFDEVICE, WDFQUEUE, WDFREQUEST, WDF_IO_QUEUE_CONFIG, _WDF_IO_QUEUE_DISPATCH_TYPE,
+    _WDF_IO_QUEUE_DISPATCH_TYPE, IRP_MJ_DEVICE_CONTROL, IRP_MJ_INTERNAL_DEVICE_CONTROL, IRP_MJ_READ,
+    IRP_MJ_WRITE, NTSTATUS, PFILE_OBJECT, PWDF_DRIVER_GLOBALS, PWDF_IO_QUEUE_CONFIG, PWDF_OBJECT_ATTRIBUTES,
+    STATUS_INVALID_DEVICE_REQUEST, STATUS_INVALID_DEVICE_STATE, STATUS_INVALID_PARAMETER,
+    STATUS_NO_MORE_ENTRIES, STATUS_SUCCESS, STATUS_UNSUCCESSFUL, WDF_IO_QUEUE_CONFIG, WDFDEVICE, WDFQUEUE,
+    WDFREQUEST,
 };
 use wine_nt::lock::Lock;
 use wine_nt::report;
@@ -86,7 +90,11 @@ pub(crate) extern "C" fn create(
             let attributes = attributes::read(&object.client, NAME, attributes, Parent::Optional)?;
             let is_default = config.DefaultQueue != 0;
             if is_default && *device.default_queue.lock() != 0 {
-                report::finding(object.client.name(), None, format_args!("{NAME}: a second default queue"));
+                report::finding(
+                    object.client.name(),
+                    None,
+                    format_args!("{NAME}: a second default queue"),
+                );
                 return Err(STATUS_UNSUCCESSFUL);
             }
             let body = Body::Queue(Queue::new(object.handle, config)?);
@@ -395,7 +403,9 @@ pub(crate) fn resume_all(device: &Device) {
 
 /// Cancels the waiting requests of a file that is being closed.
 pub(crate) fn cancel_file(device: &Device, file: PFILE_OBJECT) {
-    each(device, |object, queue| queue.cancel_waiting(object, |request| request.is_of(file)));
+    each(device, |object, queue| {
+        queue.cancel_waiting(object, |request| request.is_of(file))
+    });
 }
 
 /// `WdfDeviceGetDefaultQueue`.
@@ -426,20 +436,24 @@ pub(crate) extern "C" fn retrieve_next(
     queue: WDFQUEUE,
     request: *mut WDFREQUEST,
 ) -> NTSTATUS {
-    object::with::<Queue, _>(object::number(queue), "WdfIoQueueRetrieveNextRequest", |object, queue| {
-        if let Dispatching::Parallel(_) = queue.dispatching {
-            return STATUS_INVALID_DEVICE_STATE;
-        }
-        let next = {
-            let mut state = queue.state.lock();
-            queue.take(object, &mut state)
-        };
-        let Some(next) = next else {
-            return STATUS_NO_MORE_ENTRIES;
-        };
-        // SAFETY: the driver passes a place for the handle.
-        unsafe { request.write(next.as_handle()) };
-        STATUS_SUCCESS
-    })
+    object::with::<Queue, _>(
+        object::number(queue),
+        "WdfIoQueueRetrieveNextRequest",
+        |object, queue| {
+            if let Dispatching::Parallel(_) = queue.dispatching {
+                return STATUS_INVALID_DEVICE_STATE;
+            }
+            let next = {
+                let mut state = queue.state.lock();
+                queue.take(object, &mut state)
+            };
+            let Some(next) = next else {
+                return STATUS_NO_MORE_ENTRIES;
+            };
+            // SAFETY: the driver passes a place for the handle.
+            unsafe { request.write(next.as_handle()) };
+            STATUS_SUCCESS
+        },
+    )
     .unwrap_or(STATUS_INVALID_PARAMETER)
 }

@@ -1,18 +1,21 @@
 //! `WDFREQUEST`: from an IRP that arrived to its completion, exactly once.
 //!
 //! <https://learn.microsoft.com/windows-hardware/drivers/wdf/framework-request-objects>
-#![expect(unsafe_code, reason = "calls the driver's callbacks and fills in its structures")]
+#![expect(
+    unsafe_code,
+    reason = "calls the driver's callbacks and fills in its structures"
+)]
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use wdk_sys::{
-    BOOLEAN, IRP_MJ_CREATE, IRP_MJ_DEVICE_CONTROL, IRP_MJ_INTERNAL_DEVICE_CONTROL, IRP_MJ_READ, IRP_MJ_WRITE,
-    KPROCESSOR_MODE, NTSTATUS, PFILE_OBJECT, PIRP, PMDL, PVOID, PWDF_DRIVER_GLOBALS, PWDF_REQUEST_PARAMETERS,
-    PWDF_REQUEST_SEND_OPTIONS, STATUS_INVALID_DEVICE_REQUEST, STATUS_INVALID_DEVICE_STATE,
-    STATUS_INVALID_PARAMETER, STATUS_PENDING, STATUS_SUCCESS, ULONG_PTR, WDFDEVICE, WDFFILEOBJECT, WDFIOTARGET,
-    WDFMEMORY, WDFQUEUE, WDFREQUEST, _WDF_REQUEST_SEND_OPTIONS_FLAGS, _WDF_REQUEST_TYPE,
+    _WDF_REQUEST_SEND_OPTIONS_FLAGS, _WDF_REQUEST_TYPE, BOOLEAN, IRP_MJ_CREATE, IRP_MJ_DEVICE_CONTROL,
+    IRP_MJ_INTERNAL_DEVICE_CONTROL, IRP_MJ_READ, IRP_MJ_WRITE, KPROCESSOR_MODE, NTSTATUS, PFILE_OBJECT, PIRP,
+    PMDL, PVOID, PWDF_DRIVER_GLOBALS, PWDF_REQUEST_PARAMETERS, PWDF_REQUEST_SEND_OPTIONS,
+    STATUS_INVALID_DEVICE_REQUEST, STATUS_INVALID_DEVICE_STATE, STATUS_INVALID_PARAMETER, STATUS_PENDING,
+    STATUS_SUCCESS, ULONG_PTR, WDFDEVICE, WDFFILEOBJECT, WDFIOTARGET, WDFMEMORY, WDFQUEUE, WDFREQUEST,
 };
 use wine_nt::irp::Irp;
 use wine_nt::lock::Lock;
@@ -283,7 +286,11 @@ impl Request {
             Owner::Queue(_) => "waits in a queue",
             Owner::Ended => "is complete",
         };
-        report::finding(client.name(), None, format_args!("{function}: WDFREQUEST {handle:#x} {what}"));
+        report::finding(
+            client.name(),
+            None,
+            format_args!("{function}: WDFREQUEST {handle:#x} {what}"),
+        );
         false
     }
 }
@@ -311,7 +318,9 @@ pub(crate) fn end(object: &Arc<Object>, status: NTSTATUS, information: u64) {
         report::finding(client.name(), None, what);
     }
     if status < 0 && u32::from(request.details.major) == IRP_MJ_CREATE {
-        object::with::<Device, _>(request.device, "create", |_, device| file::forget(device, request.file));
+        object::with::<Device, _>(request.device, "create", |_, device| {
+            file::forget(device, request.file)
+        });
     }
     release_held(request);
     // The cleanup callback still sees the IRP.
@@ -325,7 +334,9 @@ pub(crate) fn end(object: &Arc<Object>, status: NTSTATUS, information: u64) {
 
 fn give_back(queue: u64, request: u64) {
     if queue != 0 && object::find(queue).is_some() {
-        object::with::<Queue, _>(queue, "completion", |object, queue| queue.given_back(object, request));
+        object::with::<Queue, _>(queue, "completion", |object, queue| {
+            queue.given_back(object, request)
+        });
     }
 }
 
@@ -358,9 +369,13 @@ pub(crate) fn with_owned<R>(
 ///
 /// <https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfrequest/nf-wdfrequest-wdfrequestcomplete>
 pub(crate) extern "C" fn complete(_globals: PWDF_DRIVER_GLOBALS, request: WDFREQUEST, status: NTSTATUS) {
-    object::with::<Request, _>(object::number(request), "WdfRequestComplete", |object, request| {
-        end(object, status, request.irp.information());
-    });
+    object::with::<Request, _>(
+        object::number(request),
+        "WdfRequestComplete",
+        |object, request| {
+            end(object, status, request.irp.information());
+        },
+    );
 }
 
 /// `WdfRequestCompleteWithInformation`.
@@ -373,7 +388,9 @@ pub(crate) extern "C" fn complete_with_information(
     information: ULONG_PTR,
 ) {
     const NAME: &str = "WdfRequestCompleteWithInformation";
-    object::with::<Request, _>(object::number(request), NAME, |object, _| end(object, status, information));
+    object::with::<Request, _>(object::number(request), NAME, |object, _| {
+        end(object, status, information)
+    });
 }
 
 /// `WdfRequestGetParameters`.
@@ -439,7 +456,9 @@ fn request_type(major: u8) -> _WDF_REQUEST_TYPE::Type {
 pub(crate) extern "C" fn get_file(_globals: PWDF_DRIVER_GLOBALS, request: WDFREQUEST) -> WDFFILEOBJECT {
     const NAME: &str = "WdfRequestGetFileObject";
     let found = object::with::<Request, _>(object::number(request), NAME, |_, request| {
-        object::with::<Device, _>(request.device, NAME, |_, device| file::of_wdm(device, request.file))
+        object::with::<Device, _>(request.device, NAME, |_, device| {
+            file::of_wdm(device, request.file)
+        })
     });
     core::ptr::without_provenance_mut(found.flatten().unwrap_or_default() as usize)
 }
@@ -448,8 +467,10 @@ pub(crate) extern "C" fn get_file(_globals: PWDF_DRIVER_GLOBALS, request: WDFREQ
 ///
 /// <https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfrequest/nf-wdfrequest-wdfrequestgetrequestormode>
 pub(crate) extern "C" fn get_mode(_globals: PWDF_DRIVER_GLOBALS, request: WDFREQUEST) -> KPROCESSOR_MODE {
-    with_owned(request, "WdfRequestGetRequestorMode", |_, request| request.irp.requestor_mode())
-        .unwrap_or_default()
+    with_owned(request, "WdfRequestGetRequestorMode", |_, request| {
+        request.irp.requestor_mode()
+    })
+    .unwrap_or_default()
 }
 
 /// `WdfRequestWdmGetIrp`.
@@ -555,9 +576,13 @@ fn send_and_forget(object: &Arc<Object>, request: &Request, device: &Device) {
 ///
 /// <https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfrequest/nf-wdfrequest-wdfrequestformatrequestusingcurrenttype>
 pub(crate) extern "C" fn format_current(_globals: PWDF_DRIVER_GLOBALS, request: WDFREQUEST) {
-    with_owned(request, "WdfRequestFormatRequestUsingCurrentType", |_, request| {
-        request.irp.copy_current_to_next();
-    });
+    with_owned(
+        request,
+        "WdfRequestFormatRequestUsingCurrentType",
+        |_, request| {
+            request.irp.copy_current_to_next();
+        },
+    );
 }
 
 /// `WdfRequestSend`, with `WDF_REQUEST_SEND_OPTION_SEND_AND_FORGET` only: any other way of sending needs

@@ -13,9 +13,9 @@ use wine_nt::{report, user_irp};
 
 use crate::client::{self, Client};
 use crate::device::{self, Device};
+use crate::driver;
 use crate::object::{self, Body, Object};
 use crate::pnp::{self, State};
-use crate::driver;
 
 /// Physical devices of the stacks that have a started sink.
 fn sink_stacks() -> Vec<PDEVICE_OBJECT> {

@@ -4,15 +4,18 @@
 //! timed waits of its own. Its resolution is what Wine gives: about a millisecond.
 //!
 //! <https://learn.microsoft.com/windows-hardware/drivers/wdf/using-timers>
-#![expect(unsafe_code, reason = "calls the driver's callback and reads its configuration")]
+#![expect(
+    unsafe_code,
+    reason = "calls the driver's callback and reads its configuration"
+)]
 
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use wdk_sys::{
-    BOOLEAN, LONGLONG, NTSTATUS, PFN_WDF_TIMER, PWDF_DRIVER_GLOBALS, PWDF_OBJECT_ATTRIBUTES, PWDF_TIMER_CONFIG,
-    STATUS_INVALID_PARAMETER, WDFOBJECT, WDFTIMER,
+    BOOLEAN, LONGLONG, NTSTATUS, PFN_WDF_TIMER, PWDF_DRIVER_GLOBALS, PWDF_OBJECT_ATTRIBUTES,
+    PWDF_TIMER_CONFIG, STATUS_INVALID_PARAMETER, WDFOBJECT, WDFTIMER,
 };
 use wine_nt::lock::Lock;
 use wine_nt::thread::{self, Event, Kind};
@@ -102,7 +105,11 @@ fn fire(object: &Arc<Object>) {
         timer.arm(object, thread::now() + i64::from(timer.period_ms) * MILLISECOND);
     }
     if let Some(callback) = timer.callback {
-        let level = if timer.passive { irql::PASSIVE_LEVEL } else { irql::DISPATCH_LEVEL };
+        let level = if timer.passive {
+            irql::PASSIVE_LEVEL
+        } else {
+            irql::DISPATCH_LEVEL
+        };
         let before = irql::set(level);
         // SAFETY: the driver registered the callback; deletion waits for it.
         unsafe { callback(object.as_handle()) };
@@ -198,7 +205,11 @@ pub(crate) extern "C" fn create(
 pub(crate) extern "C" fn start(_globals: PWDF_DRIVER_GLOBALS, timer: WDFTIMER, due: LONGLONG) -> BOOLEAN {
     object::with::<Timer, _>(object::number(timer), "WdfTimerStart", |object, timer| {
         // Negative is relative, the rest a point in time.
-        let at = if due < 0 { thread::now().saturating_sub(due) } else { due };
+        let at = if due < 0 {
+            thread::now().saturating_sub(due)
+        } else {
+            due
+        };
         BOOLEAN::from(timer.arm(object, at))
     })
     .unwrap_or_default()
@@ -226,7 +237,9 @@ pub(crate) extern "C" fn stop(_globals: PWDF_DRIVER_GLOBALS, timer: WDFTIMER, wa
 ///
 /// <https://learn.microsoft.com/windows-hardware/drivers/ddi/wdftimer/nf-wdftimer-wdftimergetparentobject>
 pub(crate) extern "C" fn get_parent(_globals: PWDF_DRIVER_GLOBALS, timer: WDFTIMER) -> WDFOBJECT {
-    object::with::<Timer, _>(object::number(timer), "WdfTimerGetParentObject", |object, _| object.parent())
-        .flatten()
-        .map_or(core::ptr::null_mut(), |parent| parent.as_handle())
+    object::with::<Timer, _>(object::number(timer), "WdfTimerGetParentObject", |object, _| {
+        object.parent()
+    })
+    .flatten()
+    .map_or(core::ptr::null_mut(), |parent| parent.as_handle())
 }

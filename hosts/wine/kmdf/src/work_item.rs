@@ -1,7 +1,10 @@
 //! `WDFWORKITEM`: a callback on a worker thread.
 //!
 //! <https://learn.microsoft.com/windows-hardware/drivers/wdf/using-framework-work-items>
-#![expect(unsafe_code, reason = "calls the driver's callback and reads its configuration")]
+#![expect(
+    unsafe_code,
+    reason = "calls the driver's callback and reads its configuration"
+)]
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -97,7 +100,9 @@ pub(crate) extern "C" fn create(
 ///
 /// <https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfworkitem/nf-wdfworkitem-wdfworkitemenqueue>
 pub(crate) extern "C" fn enqueue(_globals: PWDF_DRIVER_GLOBALS, item: WDFWORKITEM) {
-    object::with::<WorkItem, _>(object::number(item), "WdfWorkItemEnqueue", |object, item| item.enqueue(object));
+    object::with::<WorkItem, _>(object::number(item), "WdfWorkItemEnqueue", |object, item| {
+        item.enqueue(object)
+    });
 }
 
 /// `WdfWorkItemFlush`.
@@ -111,7 +116,9 @@ pub(crate) extern "C" fn flush(_globals: PWDF_DRIVER_GLOBALS, item: WDFWORKITEM)
 ///
 /// <https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfworkitem/nf-wdfworkitem-wdfworkitemgetparentobject>
 pub(crate) extern "C" fn get_parent(_globals: PWDF_DRIVER_GLOBALS, item: WDFWORKITEM) -> WDFOBJECT {
-    object::with::<WorkItem, _>(object::number(item), "WdfWorkItemGetParentObject", |object, _| object.parent())
-        .flatten()
-        .map_or(core::ptr::null_mut(), |parent| parent.as_handle())
+    object::with::<WorkItem, _>(object::number(item), "WdfWorkItemGetParentObject", |object, _| {
+        object.parent()
+    })
+    .flatten()
+    .map_or(core::ptr::null_mut(), |parent| parent.as_handle())
 }

@@ -1,5 +1,8 @@
 //! The host's own memory, from Wine's pool (which is the process heap).
-#![expect(unsafe_code, reason = "a global allocator is an unsafe trait over foreign calls")]
+#![expect(
+    unsafe_code,
+    reason = "a global allocator is an unsafe trait over foreign calls"
+)]
 
 use core::alloc::{GlobalAlloc, Layout};
 

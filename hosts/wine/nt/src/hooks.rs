@@ -73,38 +73,92 @@ type Replacement = (&'static str, usize);
 fn replacements() -> [Replacement; 37] {
     [
         ("ExAllocatePool2", ex_allocate_pool2 as *const () as usize),
-        ("ExAllocatePoolWithTag", ex_allocate_pool_with_tag as *const () as usize),
+        (
+            "ExAllocatePoolWithTag",
+            ex_allocate_pool_with_tag as *const () as usize,
+        ),
         ("ExFreePool", ex_free_pool as *const () as usize),
         ("ExFreePoolWithTag", ex_free_pool_with_tag as *const () as usize),
-        ("ExGetPreviousMode", misc::ex_get_previous_mode as *const () as usize),
+        (
+            "ExGetPreviousMode",
+            misc::ex_get_previous_mode as *const () as usize,
+        ),
         ("ExRaiseStatus", misc::ex_raise_status as *const () as usize),
         ("IoAllocateIrp", io_allocate_irp as *const () as usize),
         ("IoAllocateMdl", io_allocate_mdl as *const () as usize),
-        ("IoBuildPartialMdl", mdl::io_build_partial_mdl as *const () as usize),
+        (
+            "IoBuildPartialMdl",
+            mdl::io_build_partial_mdl as *const () as usize,
+        ),
         ("IoFreeIrp", io_free_irp as *const () as usize),
         ("IoFreeMdl", io_free_mdl as *const () as usize),
-        ("IoGetAttachedDeviceReference", io_get_attached_device_reference as *const () as usize),
-        ("IoGetRelatedDeviceObject", objects::io_get_related_device_object as *const () as usize),
-        ("IoIsOperationSynchronous", objects::io_is_operation_synchronous as *const () as usize),
-        ("IoSetCompletionRoutineEx", misc::io_set_completion_routine_ex as *const () as usize),
+        (
+            "IoGetAttachedDeviceReference",
+            io_get_attached_device_reference as *const () as usize,
+        ),
+        (
+            "IoGetRelatedDeviceObject",
+            objects::io_get_related_device_object as *const () as usize,
+        ),
+        (
+            "IoIsOperationSynchronous",
+            objects::io_is_operation_synchronous as *const () as usize,
+        ),
+        (
+            "IoSetCompletionRoutineEx",
+            misc::io_set_completion_routine_ex as *const () as usize,
+        ),
         ("IofCallDriver", iof_call_driver as *const () as usize),
         ("IofCompleteRequest", iof_complete_request as *const () as usize),
-        ("KeAcquireSpinLockRaiseToDpc", acquire_spin_lock as *const () as usize),
-        ("KeGetCurrentIrql", misc::ke_get_current_irql as *const () as usize),
-        ("KeInitializeSpinLock", misc::ke_initialize_spin_lock as *const () as usize),
+        (
+            "KeAcquireSpinLockRaiseToDpc",
+            acquire_spin_lock as *const () as usize,
+        ),
+        (
+            "KeGetCurrentIrql",
+            misc::ke_get_current_irql as *const () as usize,
+        ),
+        (
+            "KeInitializeSpinLock",
+            misc::ke_initialize_spin_lock as *const () as usize,
+        ),
         ("KeLowerIrql", misc::ke_lower_irql as *const () as usize),
-        ("KeQuerySystemTimePrecise", misc::ke_query_system_time_precise as *const () as usize),
+        (
+            "KeQuerySystemTimePrecise",
+            misc::ke_query_system_time_precise as *const () as usize,
+        ),
         ("KeReleaseSpinLock", release_spin_lock as *const () as usize),
         ("KfRaiseIrql", misc::kf_raise_irql as *const () as usize),
-        ("MmBuildMdlForNonPagedPool", mdl::mm_build_mdl_for_non_paged_pool as *const () as usize),
-        ("MmMapLockedPagesSpecifyCache", mdl::mm_map_locked_pages_specify_cache as *const () as usize),
-        ("MmProbeAndLockPages", mm_probe_and_lock_pages as *const () as usize),
+        (
+            "MmBuildMdlForNonPagedPool",
+            mdl::mm_build_mdl_for_non_paged_pool as *const () as usize,
+        ),
+        (
+            "MmMapLockedPagesSpecifyCache",
+            mdl::mm_map_locked_pages_specify_cache as *const () as usize,
+        ),
+        (
+            "MmProbeAndLockPages",
+            mm_probe_and_lock_pages as *const () as usize,
+        ),
         ("MmUnlockPages", mm_unlock_pages as *const () as usize),
-        ("MmUnmapLockedPages", mdl::mm_unmap_locked_pages as *const () as usize),
-        ("ObDereferenceObject", obf_dereference_object as *const () as usize),
+        (
+            "MmUnmapLockedPages",
+            mdl::mm_unmap_locked_pages as *const () as usize,
+        ),
+        (
+            "ObDereferenceObject",
+            obf_dereference_object as *const () as usize,
+        ),
         ("ObReferenceObject", obf_reference_object as *const () as usize),
-        ("ObReferenceObjectByHandle", ob_reference_object_by_handle as *const () as usize),
-        ("ObfDereferenceObject", obf_dereference_object as *const () as usize),
+        (
+            "ObReferenceObjectByHandle",
+            ob_reference_object_by_handle as *const () as usize,
+        ),
+        (
+            "ObfDereferenceObject",
+            obf_dereference_object as *const () as usize,
+        ),
         ("ObfReferenceObject", obf_reference_object as *const () as usize),
         ("ProbeForRead", misc::probe_for_read as *const () as usize),
         ("ProbeForWrite", misc::probe_for_write as *const () as usize),
@@ -121,7 +175,9 @@ pub fn install(driver: &str, base: usize) -> usize {
     let ntoskrnl = image::ntoskrnl_base();
     let mut patched = 0;
     for import in image::imports(base) {
-        if !import.module.eq_ignore_ascii_case("ntoskrnl.exe") && !import.module.eq_ignore_ascii_case("hal.dll") {
+        if !import.module.eq_ignore_ascii_case("ntoskrnl.exe")
+            && !import.module.eq_ignore_ascii_case("hal.dll")
+        {
             continue;
         }
         let found = replacements.iter().find(|(name, _)| *name == import.name);

@@ -87,7 +87,13 @@ impl Irp {
 
     /// `IoGetCurrentIrpStackLocation`.
     pub fn current(self) -> Stack {
-        let stack = get!(self, Tail.Overlay.__bindgen_anon_2.__bindgen_anon_1.CurrentStackLocation);
+        let stack = get!(
+            self,
+            Tail.Overlay
+                .__bindgen_anon_2
+                .__bindgen_anon_1
+                .CurrentStackLocation
+        );
         // INVARIANT: the IRP's own pointer to one of its stack locations; never NULL in an initialised IRP.
         Stack(NonNull::new(stack).unwrap_or(NonNull::dangling()))
     }
@@ -131,7 +137,10 @@ impl Irp {
         let current = unsafe { self.current().0.as_ptr().offset(isize::from(by)) };
         set!(
             self,
-            Tail.Overlay.__bindgen_anon_2.__bindgen_anon_1.CurrentStackLocation = current
+            Tail.Overlay
+                .__bindgen_anon_2
+                .__bindgen_anon_1
+                .CurrentStackLocation = current
         );
     }
 

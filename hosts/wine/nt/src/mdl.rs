@@ -3,15 +3,18 @@
 //! Wine's own functions do nothing: pages are never locked, a bad buffer never raises, and nothing is ever
 //! mapped. Here the flags and addresses are those of the documentation, a bad buffer raises
 //! `STATUS_ACCESS_VIOLATION`, and what a driver forgets is found. Page frame numbers are not filled in.
-#![expect(unsafe_code, reason = "an MDL is a raw structure that drivers and the system share")]
+#![expect(
+    unsafe_code,
+    reason = "an MDL is a raw structure that drivers and the system share"
+)]
 
 use core::ptr::NonNull;
 
 use kswrite_wire::wine_host::Service;
 use wdk_sys::{
-    BOOLEAN, CCHAR, LOCK_OPERATION, MDL, MDL_ALLOCATED_FIXED_SIZE, MDL_IO_PAGE_READ, MDL_MAPPED_TO_SYSTEM_VA,
-    MDL_PAGES_LOCKED, MDL_PARTIAL, MDL_PARTIAL_HAS_BEEN_MAPPED, MDL_SOURCE_IS_NONPAGED_POOL,
-    MDL_WRITE_OPERATION, PIRP, PMDL, PVOID, STATUS_ACCESS_VIOLATION, ULONG, _LOCK_OPERATION,
+    _LOCK_OPERATION, BOOLEAN, CCHAR, LOCK_OPERATION, MDL, MDL_ALLOCATED_FIXED_SIZE, MDL_IO_PAGE_READ,
+    MDL_MAPPED_TO_SYSTEM_VA, MDL_PAGES_LOCKED, MDL_PARTIAL, MDL_PARTIAL_HAS_BEEN_MAPPED,
+    MDL_SOURCE_IS_NONPAGED_POOL, MDL_WRITE_OPERATION, PIRP, PMDL, PVOID, STATUS_ACCESS_VIOLATION, ULONG,
 };
 
 use crate::counts::Table;
@@ -164,7 +167,11 @@ fn capacity(address: usize, length: u32) -> u32 {
 pub unsafe extern "C" fn io_free_mdl(mdl: PMDL, caller: usize) {
     let Some(held) = MDLS.remove(mdl.expose_provenance()) else {
         let what = "IoFreeMdl of an MDL that this driver did not allocate, or freed before";
-        report::finding(&drivers::name_at(caller), Some(caller), format_args!("{what}: {mdl:p}"));
+        report::finding(
+            &drivers::name_at(caller),
+            Some(caller),
+            format_args!("{what}: {mdl:p}"),
+        );
         return;
     };
     if held.detail.locked {
@@ -213,7 +220,11 @@ pub fn lock_pages(mdl: PMDL, operation: LOCK_OPERATION, caller: Option<usize>) -
         return false;
     }
     let writes = operation != _LOCK_OPERATION::IoReadAccess;
-    let access = if writes { probe::Access::Write } else { probe::Access::Read };
+    let access = if writes {
+        probe::Access::Write
+    } else {
+        probe::Access::Read
+    };
     if !probe::accessible(view.address(), view.bytes() as usize, access) {
         return false;
     }
@@ -286,7 +297,11 @@ pub fn map_pages(view: Mdl) -> PVOID {
         let what = format_args!("mapping of MDL {:p} that has a system address", view.as_ptr());
         report::finding("?", None, what);
     }
-    let partial = if flags & MDL_PARTIAL != 0 { MDL_PARTIAL_HAS_BEEN_MAPPED } else { 0 };
+    let partial = if flags & MDL_PARTIAL != 0 {
+        MDL_PARTIAL_HAS_BEEN_MAPPED
+    } else {
+        0
+    };
     let address = core::ptr::with_exposed_provenance_mut(view.address());
     view.set_mapped(address);
     view.set_flags(flags | MDL_MAPPED_TO_SYSTEM_VA | partial);
@@ -349,7 +364,11 @@ pub unsafe extern "C" fn io_build_partial_mdl(source: PMDL, target: PMDL, addres
     let start = address.addr();
     let offset = start.wrapping_sub(source.address());
     let Some(rest) = (source.bytes() as usize).checked_sub(offset) else {
-        report::finding("?", None, format_args!("IoBuildPartialMdl: {address:p} lies outside the source"));
+        report::finding(
+            "?",
+            None,
+            format_args!("IoBuildPartialMdl: {address:p} lies outside the source"),
+        );
         return;
     };
     let bytes = if length == 0 { rest } else { length as usize };
@@ -362,7 +381,11 @@ pub unsafe extern "C" fn io_build_partial_mdl(source: PMDL, target: PMDL, addres
         return;
     }
     if source.flags() & (MDL_PAGES_LOCKED | MDL_SOURCE_IS_NONPAGED_POOL | MDL_PARTIAL) == 0 {
-        report::finding("?", None, format_args!("IoBuildPartialMdl: the source is neither locked nor nonpaged"));
+        report::finding(
+            "?",
+            None,
+            format_args!("IoBuildPartialMdl: the source is neither locked nor nonpaged"),
+        );
     }
     let inherited =
         source.flags() & (MDL_SOURCE_IS_NONPAGED_POOL | MDL_MAPPED_TO_SYSTEM_VA | MDL_IO_PAGE_READ);

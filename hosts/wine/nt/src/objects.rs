@@ -2,8 +2,9 @@
 #![expect(unsafe_code, reason = "passes object pointers and handles to the system")]
 
 use wdk_sys::{
-    ACCESS_MASK, BOOLEAN, CLIENT_ID, DUPLICATE_SAME_ACCESS, HANDLE, NTSTATUS, OBJECT_ATTRIBUTES, PDEVICE_OBJECT,
-    PFILE_OBJECT, POBJECT_TYPE, PROCESS_DUP_HANDLE, PVOID, STATUS_INVALID_PARAMETER, STATUS_SUCCESS,
+    ACCESS_MASK, BOOLEAN, CLIENT_ID, DUPLICATE_SAME_ACCESS, HANDLE, NTSTATUS, OBJECT_ATTRIBUTES,
+    PDEVICE_OBJECT, PFILE_OBJECT, POBJECT_TYPE, PROCESS_DUP_HANDLE, PVOID, STATUS_INVALID_PARAMETER,
+    STATUS_SUCCESS,
 };
 
 use crate::counts::Table;
@@ -116,7 +117,12 @@ fn reference_in_caller(
     let mut process = core::ptr::null_mut();
     // SAFETY: all structures are whole and outlive the call.
     let status = unsafe {
-        sys::ZwOpenProcess(&raw mut process, PROCESS_DUP_HANDLE, &raw mut attributes, &raw mut client)
+        sys::ZwOpenProcess(
+            &raw mut process,
+            PROCESS_DUP_HANDLE,
+            &raw mut attributes,
+            &raw mut client,
+        )
     };
     if status != STATUS_SUCCESS {
         return status;
@@ -158,7 +164,11 @@ pub unsafe extern "C" fn io_get_related_device_object(file: PFILE_OBJECT) -> PDE
     // SAFETY: the caller passes a live file object.
     let device = unsafe { (*file).DeviceObject };
     if device.is_null() {
-        report::finding("?", None, format_args!("file object {file:p} has no device in this process"));
+        report::finding(
+            "?",
+            None,
+            format_args!("file object {file:p} has no device in this process"),
+        );
         return device;
     }
     // SAFETY: a file object's device is live.
@@ -172,7 +182,10 @@ pub unsafe extern "C" fn io_get_related_device_object(file: PFILE_OBJECT) -> PDE
 /// # Safety
 ///
 /// `device` is a live device.
-pub unsafe extern "C" fn io_get_attached_device_reference(device: PDEVICE_OBJECT, caller: usize) -> PDEVICE_OBJECT {
+pub unsafe extern "C" fn io_get_attached_device_reference(
+    device: PDEVICE_OBJECT,
+    caller: usize,
+) -> PDEVICE_OBJECT {
     // SAFETY: the caller passes a live device.
     let top = unsafe { sys::IoGetAttachedDevice(device) };
     // SAFETY: the top of a live stack is live.

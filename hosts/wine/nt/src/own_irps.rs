@@ -4,7 +4,10 @@
 use alloc::collections::VecDeque;
 
 use kswrite_wire::wine_host::Service;
-use wdk_sys::{BOOLEAN, CCHAR, IRP, NTSTATUS, PDEVICE_OBJECT, PIRP, STATUS_INVALID_DEVICE_REQUEST, STATUS_INVALID_PARAMETER};
+use wdk_sys::{
+    BOOLEAN, CCHAR, IRP, NTSTATUS, PDEVICE_OBJECT, PIRP, STATUS_INVALID_DEVICE_REQUEST,
+    STATUS_INVALID_PARAMETER,
+};
 
 use crate::counts::Table;
 use crate::irp::{Irp, TYPE_IRP};
@@ -60,13 +63,19 @@ pub unsafe extern "C" fn io_allocate_irp(stack_size: CCHAR, charge_quota: BOOLEA
 ///
 /// `irp` came from `IoAllocateIrp`; anything else is reported and left alone.
 pub unsafe extern "C" fn io_free_irp(irp: PIRP, caller: usize) {
-    let was = IRPS.update(irp.expose_provenance(), |state| core::mem::replace(state, State::Freed));
+    let was = IRPS.update(irp.expose_provenance(), |state| {
+        core::mem::replace(state, State::Freed)
+    });
     if was != Some(State::Live) {
         let what = match was {
             Some(_) => "freed twice",
             None => "freed, but not allocated by a driver",
         };
-        report::finding(&drivers::name_at(caller), Some(caller), format_args!("IRP {irp:p} {what}"));
+        report::finding(
+            &drivers::name_at(caller),
+            Some(caller),
+            format_args!("IRP {irp:p} {what}"),
+        );
         return;
     }
     // SAFETY: the table says that the IRP is live.
@@ -102,7 +111,9 @@ fn is_untouched(view: Irp) -> bool {
     let from = core::mem::offset_of!(IRP, MdlAddress);
     // SAFETY: the memory of a kept IRP is still allocated, at this size.
     let bytes = unsafe { core::slice::from_raw_parts(view.as_ptr().cast::<u8>(), bytes_of(view)) };
-    bytes.get(from..).is_some_and(|rest| rest.iter().all(|byte| *byte == POISON))
+    bytes
+        .get(from..)
+        .is_some_and(|rest| rest.iter().all(|byte| *byte == POISON))
 }
 
 fn keep(address: usize) {
@@ -127,7 +138,11 @@ fn release(address: usize) {
     if view.kind().0 != TYPE_IRP || !is_untouched(view) {
         let caller = held.map(|held| held.caller);
         let name = caller.map_or_else(alloc::string::String::new, drivers::name_at);
-        report::finding(&name, caller, format_args!("IRP {address:#x} was written to after it was freed"));
+        report::finding(
+            &name,
+            caller,
+            format_args!("IRP {address:#x} was written to after it was freed"),
+        );
     }
     // Wine would free the MDLs, which are poison now.
     let mut fields = view.buffers();
@@ -143,7 +158,11 @@ pub fn is_freed(irp: Irp, driver: &str, caller: Option<usize>) -> bool {
         .get(irp.address())
         .is_some_and(|held| held.detail == State::Freed);
     if freed {
-        report::finding(driver, caller, format_args!("use of IRP {:p} after it was freed", irp.as_ptr()));
+        report::finding(
+            driver,
+            caller,
+            format_args!("use of IRP {:p} after it was freed", irp.as_ptr()),
+        );
     }
     freed
 }
@@ -208,5 +227,7 @@ pub fn report_leaks(driver: &str, base: usize) {
         };
         release(kept);
     }
-    IRPS.report_leaks(driver, base, |address, _| Some(alloc::format!("IRP {address:#x}")));
+    IRPS.report_leaks(driver, base, |address, _| {
+        Some(alloc::format!("IRP {address:#x}"))
+    });
 }

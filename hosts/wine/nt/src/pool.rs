@@ -106,7 +106,11 @@ fn allocate(bytes: u64, tag: u32, caller: usize, zero: bool) -> PVOID {
         return block;
     }
     let start = block.expose_provenance();
-    let address = if slack == 0 { start } else { start.next_multiple_of(PAGE_BYTES) };
+    let address = if slack == 0 {
+        start
+    } else {
+        start.next_multiple_of(PAGE_BYTES)
+    };
     let given: *mut u8 = core::ptr::with_exposed_provenance_mut(address);
     // What is not zeroed is filled, so that a read of it shows.
     let fill = if zero { 0 } else { 0xCD };
@@ -164,7 +168,10 @@ pub unsafe extern "C" fn ex_free_pool(address: PVOID, caller: usize) {
 
 /// Allocations outstanding, and their bytes.
 pub fn outstanding() -> (u32, u64) {
-    (ALLOCATIONS.count(|_| true), ALLOCATIONS.sum(|detail| detail.bytes as u64))
+    (
+        ALLOCATIONS.count(|_| true),
+        ALLOCATIONS.sum(|detail| detail.bytes as u64),
+    )
 }
 
 /// Reports what the driver at `base` did not free.

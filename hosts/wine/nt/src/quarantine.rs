@@ -26,7 +26,10 @@ static RING: Lock<VecDeque<(usize, usize)>> = Lock::new(VecDeque::new());
 /// Puts the quarantine in place. `false` when the slot was not found.
 pub fn install() -> bool {
     let base = image::ntoskrnl_base();
-    let Some(import) = image::imports(base).into_iter().find(|import| import.name == "HeapFree") else {
+    let Some(import) = image::imports(base)
+        .into_iter()
+        .find(|import| import.name == "HeapFree")
+    else {
         return false;
     };
     // Room for all, so that nothing is allocated inside HeapFree.

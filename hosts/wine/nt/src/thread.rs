@@ -4,7 +4,7 @@
 use alloc::boxed::Box;
 use core::cell::UnsafeCell;
 
-use wdk_sys::{KEVENT, LARGE_INTEGER, NTSTATUS, PVOID, STATUS_SUCCESS, STATUS_TIMEOUT, _EVENT_TYPE};
+use wdk_sys::{_EVENT_TYPE, KEVENT, LARGE_INTEGER, NTSTATUS, PVOID, STATUS_SUCCESS, STATUS_TIMEOUT};
 
 use crate::sys;
 
@@ -92,8 +92,7 @@ impl Event {
             QuadPart: -hundred_ns.max(0),
         };
         // SAFETY: the event was initialised, and the timeout outlives the call.
-        let status =
-            unsafe { sys::KeWaitForSingleObject(self.0.get().cast(), 0, 0, 0, &raw mut timeout) };
+        let status = unsafe { sys::KeWaitForSingleObject(self.0.get().cast(), 0, 0, 0, &raw mut timeout) };
         status != STATUS_TIMEOUT
     }
 }

@@ -8,17 +8,19 @@
 //!
 //! This module sits between Wine and the top device and mends that; it notes each IRP until it is complete,
 //! and judges what the driver did with it.
-#![expect(unsafe_code, reason = "wraps completion routines, whose contexts are raw pointers")]
+#![expect(
+    unsafe_code,
+    reason = "wraps completion routines, whose contexts are raw pointers"
+)]
 
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use wdk_sys::{
-    DEVICE_OBJECT, IO_COMPLETION_ROUTINE, IRP_MJ_CLEANUP, IRP_MJ_CLOSE, IRP_MJ_CREATE,
-    IRP_MJ_DEVICE_CONTROL, IRP_MJ_READ, IRP_MJ_WRITE, NTSTATUS, PDEVICE_OBJECT, PFILE_OBJECT, PIRP, PVOID,
-    STATUS_FILE_CLOSED, STATUS_INSUFFICIENT_RESOURCES,
-    STATUS_MORE_PROCESSING_REQUIRED, STATUS_PENDING, STATUS_SUCCESS,
+    DEVICE_OBJECT, IO_COMPLETION_ROUTINE, IRP_MJ_CLEANUP, IRP_MJ_CLOSE, IRP_MJ_CREATE, IRP_MJ_DEVICE_CONTROL,
+    IRP_MJ_READ, IRP_MJ_WRITE, NTSTATUS, PDEVICE_OBJECT, PFILE_OBJECT, PIRP, PVOID, STATUS_FILE_CLOSED,
+    STATUS_INSUFFICIENT_RESOURCES, STATUS_MORE_PROCESSING_REQUIRED, STATUS_PENDING, STATUS_SUCCESS,
 };
 use wine_state::buffers::{self, Method};
 
@@ -248,7 +250,11 @@ fn judge_return(record: &Record, irp: Irp, status: NTSTATUS) {
         Progress::Done { .. } | Progress::Pending => return,
     };
     drop(progress);
-    let text = format_args!("{what} (IRP {:p}, major {:#x}, {status:#x})", irp.as_ptr(), record.major);
+    let text = format_args!(
+        "{what} (IRP {:p}, major {:#x}, {status:#x})",
+        irp.as_ptr(),
+        record.major
+    );
     report::finding(&driver_of(record.device), None, text);
 }
 
@@ -264,7 +270,10 @@ unsafe extern "C" fn completed(device: PDEVICE_OBJECT, irp: PIRP, context: PVOID
     let marked = view.pending_returned();
     let before = core::mem::replace(&mut *record.progress.lock(), Progress::Done { marked });
     if before == Progress::Pending && !marked {
-        let what = format_args!("IRP {irp:p} was pended without IoMarkIrpPending (major {:#x})", record.major);
+        let what = format_args!(
+            "IRP {irp:p} was pended without IoMarkIrpPending (major {:#x})",
+            record.major
+        );
         report::finding(&driver_of(record.device), None, what);
     }
     let failed = (record.major == CREATE && view.status() < 0).then(|| view.status());
@@ -291,7 +300,11 @@ fn leave_file(file: usize, major: u8, failed: Option<NTSTATUS>) -> Option<Waitin
     if failed.is_some() {
         state.failed = failed;
     }
-    if state.outstanding == 0 { state.close.take() } else { None }
+    if state.outstanding == 0 {
+        state.close.take()
+    } else {
+        None
+    }
 }
 
 fn defer(close: WaitingClose) {

@@ -109,7 +109,10 @@ impl<T: Clone> Slab<T> {
         let Some((index, generation)) = decode(handle) else {
             return Lookup::Unknown;
         };
-        let Some(slot) = usize::try_from(index).ok().and_then(|index| self.slots.get(index)) else {
+        let Some(slot) = usize::try_from(index)
+            .ok()
+            .and_then(|index| self.slots.get(index))
+        else {
             return Lookup::Unknown;
         };
         match &slot.value {
@@ -162,7 +165,15 @@ mod tests {
     fn what_was_never_a_handle_is_unknown() {
         let mut slab = Slab::new();
         let handle = slab.insert_with(|_| ()).unwrap();
-        for wrong in [0, 8, BASE, handle + 1, handle + (1 << 4), 0x7FFE_0000_1000, u64::MAX] {
+        for wrong in [
+            0,
+            8,
+            BASE,
+            handle + 1,
+            handle + (1 << 4),
+            0x7FFE_0000_1000,
+            u64::MAX,
+        ] {
             assert_eq!(slab.get(wrong), Lookup::Unknown, "{wrong:#x}");
         }
     }
