@@ -1,4 +1,8 @@
 //! Locks that hold what they guard.
+//!
+//! A lock object of the framework is the driver object's child, and goes with it at the latest. So a lock may
+//! be kept anywhere, the context of the driver object included: a reference keeps the lock object, and a mark
+//! on it says whether the framework has deleted it meanwhile.
 #![expect(
     unsafe_code,
     reason = "locks of the framework are raw handles, and guard by convention"
@@ -9,24 +13,87 @@ use core::{
     marker::PhantomData,
     ops::{Deref, DerefMut},
     ptr,
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use wdk_sys::{WDFSPINLOCK, WDFWAITLOCK, call_unsafe_wdf_function_binding as unsafe_wdf};
 
-use crate::{NtStatus, ObjectAttributes, object, status::check};
+use crate::{
+    NtStatus, Object, ObjectAttributes, Reference, context_type,
+    object::{self, handle},
+    status::check,
+};
 
-/// `WDFSPINLOCK` with what it guards. Holding it raises the IRQL to `DISPATCH_LEVEL`.
-///
-/// Locks are released in the reverse order of acquiring, because each gives back the IRQL that it found. A
-/// lock is dropped before the driver is unloaded, so not by the unloading of statics.
+/// On a lock object: whether the framework has deleted it.
+struct Deleted(AtomicBool);
+
+context_type!(Deleted, |deleted| {
+    deleted.0.store(true, Ordering::Release);
+});
+
+/// A lock object of the framework.
 ///
 /// # Invariants
 ///
-/// The handle is live until this is dropped; the value is touched under the lock alone.
+/// The object has a reference that is this value's, and a [`Deleted`] mark.
+struct LockObject<T: Object>(Reference<T>);
+
+impl<T: Object> LockObject<T> {
+    /// Takes over a lock object.
+    ///
+    /// # Errors
+    ///
+    /// As [`Object::set_context`].
+    ///
+    /// # Safety
+    ///
+    /// The object was just made, with room for the mark, and is the caller's.
+    unsafe fn new(object: &T) -> Result<Self, NtStatus> {
+        if let Err(status) = object.set_context(Deleted(AtomicBool::new(false))) {
+            // SAFETY: the caller's promise.
+            unsafe { object::delete(object.as_object()) };
+            return Err(status);
+        }
+        // INVARIANT: the mark is there.
+        Ok(Self(Reference::new(object)))
+    }
+}
+
+impl<T: Object> Drop for LockObject<T> {
+    fn drop(&mut self) {
+        let deleted = self
+            .0
+            .context::<Deleted>()
+            .is_none_or(|deleted| deleted.0.load(Ordering::Acquire));
+        if !deleted {
+            // SAFETY: the object is this value's, nobody else deletes it but the framework with the driver
+            // object, and that has not happened.
+            unsafe { object::delete(self.0.as_object()) }
+        }
+    }
+}
+
+handle! {
+    /// `WDFSPINLOCK`.
+    SpinLockObject, WDFSPINLOCK
+}
+
+handle! {
+    /// `WDFWAITLOCK`.
+    WaitLockObject, WDFWAITLOCK
+}
+
+/// `WDFSPINLOCK` with what it guards. Holding it raises the IRQL to `DISPATCH_LEVEL`.
+///
+/// Locks are released in the reverse order of acquiring, because each gives back the IRQL that it found.
+///
+/// # Invariants
+///
+/// The value is touched under the lock alone.
 ///
 /// <https://learn.microsoft.com/windows-hardware/drivers/wdf/using-framework-locks>
 pub struct SpinLock<T> {
-    raw: WDFSPINLOCK,
+    object: LockObject<SpinLockObject>,
     value: UnsafeCell<T>,
 }
 
@@ -47,11 +114,15 @@ impl<T> SpinLock<T> {
     /// `STATUS_INSUFFICIENT_RESOURCES`.
     pub fn new(value: T) -> Result<Self, NtStatus> {
         let mut raw: WDFSPINLOCK = ptr::null_mut();
-        let mut attributes = ObjectAttributes::new();
+        let mut attributes = ObjectAttributes::new().with_context::<Deleted>();
         // SAFETY: the structures are valid for the call. Without a parent the driver object is the parent.
         check(unsafe { unsafe_wdf!(WdfSpinLockCreate, attributes.as_mut_ptr(), &raw mut raw) })?;
+        // SAFETY: the object was just made.
+        let object = unsafe { SpinLockObject::from_raw(raw) }.ok_or(NtStatus::UNSUCCESSFUL)?;
+        // SAFETY: as above.
+        let object = unsafe { LockObject::new(object) }?;
         Ok(Self {
-            raw,
+            object,
             value: UnsafeCell::new(value),
         })
     }
@@ -63,18 +134,11 @@ impl<T> SpinLock<T> {
     /// <https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfsync/nf-wdfsync-wdfspinlockacquire>
     pub fn lock(&self) -> SpinGuard<'_, T> {
         // SAFETY: by the invariant the handle is live.
-        unsafe { unsafe_wdf!(WdfSpinLockAcquire, self.raw) };
+        unsafe { unsafe_wdf!(WdfSpinLockAcquire, self.object.0.as_raw()) };
         SpinGuard {
             lock: self,
             thread: PhantomData,
         }
-    }
-}
-
-impl<T> Drop for SpinLock<T> {
-    fn drop(&mut self) {
-        // SAFETY: the lock is this value's, and nobody holds or waits for a lock that is being dropped.
-        unsafe { object::delete(self.raw.cast()) }
     }
 }
 
@@ -104,7 +168,7 @@ impl<T> DerefMut for SpinGuard<'_, T> {
 impl<T> Drop for SpinGuard<'_, T> {
     fn drop(&mut self) {
         // SAFETY: this thread acquired it.
-        unsafe { unsafe_wdf!(WdfSpinLockRelease, self.lock.raw) }
+        unsafe { unsafe_wdf!(WdfSpinLockRelease, self.lock.object.0.as_raw()) }
     }
 }
 
@@ -116,7 +180,7 @@ impl<T> Drop for SpinGuard<'_, T> {
 ///
 /// <https://learn.microsoft.com/windows-hardware/drivers/wdf/using-framework-locks>
 pub struct WaitLock<T> {
-    raw: WDFWAITLOCK,
+    object: LockObject<WaitLockObject>,
     value: UnsafeCell<T>,
 }
 
@@ -137,11 +201,15 @@ impl<T> WaitLock<T> {
     /// `STATUS_INSUFFICIENT_RESOURCES`.
     pub fn new(value: T) -> Result<Self, NtStatus> {
         let mut raw: WDFWAITLOCK = ptr::null_mut();
-        let mut attributes = ObjectAttributes::new();
+        let mut attributes = ObjectAttributes::new().with_context::<Deleted>();
         // SAFETY: the structures are valid for the call. Without a parent the driver object is the parent.
         check(unsafe { unsafe_wdf!(WdfWaitLockCreate, attributes.as_mut_ptr(), &raw mut raw) })?;
+        // SAFETY: the object was just made.
+        let object = unsafe { WaitLockObject::from_raw(raw) }.ok_or(NtStatus::UNSUCCESSFUL)?;
+        // SAFETY: as above.
+        let object = unsafe { LockObject::new(object) }?;
         Ok(Self {
-            raw,
+            object,
             value: UnsafeCell::new(value),
         })
     }
@@ -153,7 +221,7 @@ impl<T> WaitLock<T> {
     /// <https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfsync/nf-wdfsync-wdfwaitlockacquire>
     pub fn lock(&self) -> WaitGuard<'_, T> {
         // SAFETY: by the invariant the handle is live; without a timeout the call returns with the lock.
-        let _success = unsafe { unsafe_wdf!(WdfWaitLockAcquire, self.raw, ptr::null_mut()) };
+        let _success = unsafe { unsafe_wdf!(WdfWaitLockAcquire, self.object.0.as_raw(), ptr::null_mut()) };
         WaitGuard {
             lock: self,
             thread: PhantomData,
@@ -166,19 +234,12 @@ impl<T> WaitLock<T> {
     pub fn try_lock(&self) -> Option<WaitGuard<'_, T>> {
         let mut at_once = 0;
         // SAFETY: by the invariant the handle is live, and the timeout is valid for the call.
-        let status = unsafe { unsafe_wdf!(WdfWaitLockAcquire, self.raw, &raw mut at_once) };
+        let status = unsafe { unsafe_wdf!(WdfWaitLockAcquire, self.object.0.as_raw(), &raw mut at_once) };
         // STATUS_TIMEOUT is a success code: only this one means that the lock was acquired.
         (status == NtStatus::SUCCESS.0).then_some(WaitGuard {
             lock: self,
             thread: PhantomData,
         })
-    }
-}
-
-impl<T> Drop for WaitLock<T> {
-    fn drop(&mut self) {
-        // SAFETY: the lock is this value's, and nobody holds or waits for a lock that is being dropped.
-        unsafe { object::delete(self.raw.cast()) }
     }
 }
 
@@ -208,6 +269,6 @@ impl<T> DerefMut for WaitGuard<'_, T> {
 impl<T> Drop for WaitGuard<'_, T> {
     fn drop(&mut self) {
         // SAFETY: this thread acquired it.
-        unsafe { unsafe_wdf!(WdfWaitLockRelease, self.lock.raw) }
+        unsafe { unsafe_wdf!(WdfWaitLockRelease, self.lock.object.0.as_raw()) }
     }
 }
