@@ -15,6 +15,8 @@ pub(crate) struct Progress {
 
 /// A step that is quicker than this is not worth a line where nothing can be taken back.
 const QUIET: Duration = Duration::from_millis(500);
+/// A step that is slower than this says so while it lasts.
+const SLOW: Duration = Duration::from_secs(5);
 
 impl Progress {
     pub(crate) fn start(title: &str) -> Self {
@@ -39,7 +41,7 @@ impl Progress {
     pub(crate) fn tick(&mut self, last_line: &str) {
         if let Some(bar) = &self.bar {
             bar.set_message(last_line.to_owned());
-        } else if !self.shown && self.start.elapsed() > QUIET {
+        } else if !self.shown && self.start.elapsed() > SLOW {
             self.shown = true;
             eprintln!("{} ...", self.title);
         }

@@ -45,21 +45,24 @@ pub(crate) fn run(layout: &Layout, options: &RunOptions) -> Result<ExitCode> {
         None => input::large(layout)?,
     };
     let pin = if options.pin { Pin::OneCpu } else { Pin::No };
-    let session = Session::start(layout, &tools, "run", Load::Filter, pin)?;
+    let session = Session::start(layout, &tools, "run", Load::Sinks, pin)?;
     let jobs = Job::all();
     let mut with = Vec::new();
-    for job in &jobs {
-        with.push(job.run(&session, &file, true)?);
-    }
-    session.detach()?;
     let mut without = Vec::new();
     for job in &jobs {
+        // One after the other, so that what else the machine does falls on both alike.
+        session.attach()?;
+        with.push(job.run(&session, &file, true)?);
+        session.detach()?;
         without.push(job.run(&session, &file, false)?);
     }
     let counters = session.counters()?;
-    session.unload()?;
+    let unloaded = session.unload();
     let findings = session.finish()?;
-    let report = RunReport::new(&file, jobs, with, without, counters, findings.lines());
+    let mut report = RunReport::new(&file, jobs, with, without, counters, findings.lines());
+    if let Err(error) = unloaded {
+        report.add_problem(format!("{error:#}"));
+    }
     print!("{report}");
     if let Some(path) = &options.json {
         fs::write(path, serde_json::to_string_pretty(&report)?)?;

@@ -19,6 +19,8 @@ pub(super) struct RunReport {
     counters: HostCounters,
     /// Lines of the drivers' log that tell of a failure.
     findings: Vec<String>,
+    /// Whatever else is not as it should be.
+    problems: Vec<String>,
     passed: bool,
 }
 
@@ -56,8 +58,15 @@ impl RunReport {
             rows,
             counters,
             findings: findings.to_vec(),
+            problems: Vec::new(),
             passed,
         }
+    }
+
+    /// Something that is no matter of one row went wrong.
+    pub(super) fn add_problem(&mut self, problem: String) {
+        self.problems.push(problem);
+        self.passed = false;
     }
 
     pub(super) fn passed(&self) -> bool {
@@ -160,7 +169,8 @@ impl fmt::Display for RunReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.file.display())?;
         write!(f, "{}", self.table())?;
-        for problem in self.rows.iter().flat_map(|row| &row.problems) {
+        let rows = self.rows.iter().flat_map(|row| &row.problems);
+        for problem in rows.chain(&self.problems) {
             writeln!(f, "PROBLEM {problem}")?;
         }
         writeln!(f, "host: {}; findings: {}", self.counters, self.findings.len())?;
