@@ -58,6 +58,8 @@ pub(super) fn uninstall_sinks() -> Result<Exit, Failure> {
             if set.has_hardware_id(&device, id)? {
                 set.remove(&device, id)?;
                 println!("{id}: removed");
+                // A removed device has no properties to ask for.
+                break;
             }
         }
     }
