@@ -297,7 +297,9 @@ fn lock_and_map(
     bytes: usize,
     operation: LOCK_OPERATION,
 ) -> Found<Arc<Object>> {
-    if !mdl::lock_pages(mdl, operation, None) {
+    // SAFETY: the MDL was just allocated.
+    let locked = unsafe { Mdl::from_raw(mdl) }.is_some_and(|view| mdl::lock_pages(view, operation, None));
+    if !locked {
         return Err(STATUS_ACCESS_VIOLATION);
     }
     let mapped = system_address(mdl)?;

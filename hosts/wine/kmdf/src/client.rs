@@ -97,10 +97,9 @@ impl Client {
     /// Sets `WdfDriverGlobals->Driver`.
     pub(crate) fn set_driver(&self, handle: u64) {
         *self.driver.lock() = handle;
+        let driver: WDFDRIVER = core::ptr::without_provenance_mut(handle as usize);
         // SAFETY: only bind, WdfDriverCreate and unload write the globals, one at a time.
-        unsafe {
-            (*self.globals.get()).Driver = core::ptr::without_provenance_mut::<()>(handle as usize).cast()
-        };
+        unsafe { (*self.globals.get()).Driver = driver };
     }
 
     /// Sets `WdfDriverGlobals->DriverFlags` and `DriverTag`, and asks the stub to stand before the unload
@@ -117,7 +116,7 @@ impl Client {
 
     /// The driver's handle as the driver knows it.
     pub(crate) fn driver_handle(&self) -> WDFDRIVER {
-        core::ptr::without_provenance_mut::<()>(*self.driver.lock() as usize).cast()
+        core::ptr::without_provenance_mut(*self.driver.lock() as usize)
     }
 }
 

@@ -128,7 +128,7 @@ fn set_fault(fault: &Fault) -> Result<(), NTSTATUS> {
     if fault.reserved != 0 {
         return Err(STATUS_INVALID_PARAMETER);
     }
-    faults::arm(fault.service, fault.after, fault.times).map_err(|()| STATUS_INVALID_PARAMETER)
+    faults::arm(fault.service, fault.after, fault.times).map_err(|_| STATUS_INVALID_PARAMETER)
 }
 
 fn counters() -> Counters {

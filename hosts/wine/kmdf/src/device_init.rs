@@ -397,7 +397,7 @@ pub(crate) extern "C" fn set_in_caller_context(
     callback: PFN_WDF_IO_IN_CALLER_CONTEXT,
 ) {
     with(init, "WdfDeviceInitSetIoInCallerContextCallback", |init| {
-        init.in_caller_context = callback
+        init.in_caller_context = callback;
     });
 }
 

@@ -80,7 +80,8 @@ fn process(object: &Arc<Object>, device: &Device, irp: Irp) -> NTSTATUS {
 /// Sends an IRP to the device below, with the stack location as it is.
 pub(crate) fn forward(device: &Device, irp: Irp) -> NTSTATUS {
     irp.skip_current();
-    irp.call(device.lower)
+    // SAFETY: the device below is referenced while this one is attached to it.
+    unsafe { irp.call(device.lower) }
 }
 
 /// `WdfDeviceWdmDispatchPreprocessedIrp`. The driver skipped or copied its stack location before.

@@ -58,7 +58,7 @@ pub(crate) extern "C" fn create(
         unload: config.EvtDriverUnload,
     };
     let flags = config.DriverInitFlags;
-    let pnp = flags & _WDF_DRIVER_INIT_FLAGS::WdfDriverInitNonPnpDriver as u32 == 0;
+    let pnp = flags & _WDF_DRIVER_INIT_FLAGS::WdfDriverInitNonPnpDriver == 0;
     install(driver_object, pnp, flags, config.EvtDriverUnload.is_some());
     client.set_flags(
         flags,
@@ -79,7 +79,7 @@ fn install(driver_object: PDRIVER_OBJECT, pnp: bool, flags: u32, has_unload: boo
     // SAFETY: the driver passes its own driver object, and runs in DriverEntry.
     let object = unsafe { &mut *driver_object };
     object.Type = IO_TYPE_DRIVER;
-    if flags & _WDF_DRIVER_INIT_FLAGS::WdfDriverInitNoDispatchOverride as u32 != 0 {
+    if flags & _WDF_DRIVER_INIT_FLAGS::WdfDriverInitNoDispatchOverride != 0 {
         return;
     }
     for slot in &mut object.MajorFunction {

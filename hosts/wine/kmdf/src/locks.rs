@@ -182,7 +182,7 @@ pub(crate) extern "C" fn create_spin(
 /// <https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfsync/nf-wdfsync-wdfspinlockacquire>
 pub(crate) extern "C" fn acquire_spin(_globals: PWDF_DRIVER_GLOBALS, lock: WDFSPINLOCK) {
     object::with::<SpinLock, _>(object::number(lock), "WdfSpinLockAcquire", |object, lock| {
-        lock.acquire(object)
+        lock.acquire(object);
     });
 }
 
@@ -191,7 +191,7 @@ pub(crate) extern "C" fn acquire_spin(_globals: PWDF_DRIVER_GLOBALS, lock: WDFSP
 /// <https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfsync/nf-wdfsync-wdfspinlockrelease>
 pub(crate) extern "C" fn release_spin(_globals: PWDF_DRIVER_GLOBALS, lock: WDFSPINLOCK) {
     object::with::<SpinLock, _>(object::number(lock), "WdfSpinLockRelease", |object, lock| {
-        lock.release(object)
+        lock.release(object);
     });
 }
 
@@ -235,6 +235,6 @@ pub(crate) extern "C" fn acquire_wait(
 /// <https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfsync/nf-wdfsync-wdfwaitlockrelease>
 pub(crate) extern "C" fn release_wait(_globals: PWDF_DRIVER_GLOBALS, lock: WDFWAITLOCK) {
     object::with::<WaitLock, _>(object::number(lock), "WdfWaitLockRelease", |object, lock| {
-        lock.release(object)
+        lock.release(object);
     });
 }

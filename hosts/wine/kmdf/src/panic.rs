@@ -20,7 +20,3 @@ fn panic(info: &PanicInfo<'_>) -> ! {
 extern "system" fn host_entry(_driver: PDRIVER_OBJECT, _path: PUNICODE_STRING) -> i32 {
     STATUS_UNSUCCESSFUL
 }
-
-/// The linker asks for it when floating point is used anywhere.
-#[unsafe(export_name = "_fltused")]
-static FLOATING_POINT_USED: i32 = 0;

@@ -83,7 +83,8 @@ fn send_and_wait(device: &Device, irp: Irp) -> NTSTATUS {
     irp.copy_current_to_next();
     irp.next()
         .set_completion(Some(signal), (&raw const done).cast_mut().cast());
-    if irp.call(device.lower) == STATUS_PENDING {
+    // SAFETY: the device below is referenced while this one is attached to it.
+    if unsafe { irp.call(device.lower) } == STATUS_PENDING {
         done.wait();
     }
     irp.status()

@@ -200,7 +200,7 @@ impl Queue {
     }
 
     /// Takes the next waiting request out and makes it the driver's.
-    fn take(&self, queue: &Object, state: &mut State) -> Option<Arc<Object>> {
+    fn take(queue: &Object, state: &mut State) -> Option<Arc<Object>> {
         while let Some(waiting) = state.waiting.pop_front() {
             // A request whose cancellation is on its way is the cancellation's.
             if request::leave_queue(&waiting, queue.handle) {
@@ -213,22 +213,22 @@ impl Queue {
     }
 
     /// Puts a request in, and gives out what may be given out.
-    pub(crate) fn insert(&self, queue: &Arc<Object>, request: Arc<Object>) {
+    pub(crate) fn insert(&self, queue: &Arc<Object>, request: &Arc<Object>) {
         let mut state = self.state.lock();
         if state.purged {
             drop(state);
-            request::end(&request, STATUS_INVALID_DEVICE_STATE, 0);
+            request::end(request, STATUS_INVALID_DEVICE_STATE, 0);
             return;
         }
-        request::enter_queue(&request, queue.handle);
+        request::enter_queue(request, queue.handle);
         // A cancellation that comes now waits for the lock, and finds the request in the queue.
-        let armed = cancel::arm_queued(&request);
+        let armed = cancel::arm_queued(request);
         if armed {
             state.waiting.push_back(request.clone());
         }
         drop(state);
         if !armed {
-            self.cancelled(queue, &request);
+            self.cancelled(queue, request);
         }
         self.pump(queue);
     }
@@ -247,7 +247,7 @@ impl Queue {
                 if (sequential && state.pumping) || !self.may_present(&state) {
                     return;
                 }
-                let next = self.take(queue, &mut state);
+                let next = Self::take(queue, &mut state);
                 state.pumping = sequential && next.is_some();
                 next
             };
@@ -271,34 +271,30 @@ impl Queue {
             return;
         }
         let handle: WDFREQUEST = object.as_handle();
-        let queue_handle: WDFQUEUE = queue.as_handle();
+        let from: WDFQUEUE = queue.as_handle();
         let (output, input, code) = (details.output, details.input, details.code);
         let config = &self.config;
-        match major {
-            IRP_MJ_READ if config.EvtIoRead.is_some() => {
-                let callback = config.EvtIoRead;
-                // SAFETY: the driver registered the callback, and owns the request from here.
-                callback.map(|callback| unsafe { callback(queue_handle, handle, details.length) });
+        // In all of these: the driver registered the callback, and owns the request from here.
+        match (major, config.EvtIoRead, config.EvtIoWrite) {
+            (IRP_MJ_READ, Some(callback), _) | (IRP_MJ_WRITE, _, Some(callback)) => {
+                // SAFETY: as said above.
+                unsafe { callback(from, handle, details.length) }
             }
-            IRP_MJ_WRITE if config.EvtIoWrite.is_some() => {
-                let callback = config.EvtIoWrite;
-                // SAFETY: as above.
-                callback.map(|callback| unsafe { callback(queue_handle, handle, details.length) });
-            }
-            IRP_MJ_DEVICE_CONTROL if config.EvtIoDeviceControl.is_some() => {
-                let callback = config.EvtIoDeviceControl;
-                // SAFETY: as above.
-                callback.map(|callback| unsafe { callback(queue_handle, handle, output, input, code) });
-            }
-            IRP_MJ_INTERNAL_DEVICE_CONTROL if config.EvtIoInternalDeviceControl.is_some() => {
-                let callback = config.EvtIoInternalDeviceControl;
-                // SAFETY: as above.
-                callback.map(|callback| unsafe { callback(queue_handle, handle, output, input, code) });
-            }
-            _ => match config.EvtIoDefault {
-                // SAFETY: as above.
-                Some(callback) => unsafe { callback(queue_handle, handle) },
-                None => request::end(object, STATUS_INVALID_DEVICE_REQUEST, 0),
+            _ => match (
+                major,
+                config.EvtIoDeviceControl,
+                config.EvtIoInternalDeviceControl,
+            ) {
+                (IRP_MJ_DEVICE_CONTROL, Some(callback), _)
+                | (IRP_MJ_INTERNAL_DEVICE_CONTROL, _, Some(callback)) => {
+                    // SAFETY: as said above.
+                    unsafe { callback(from, handle, output, input, code) }
+                }
+                _ => match config.EvtIoDefault {
+                    // SAFETY: as said above.
+                    Some(callback) => unsafe { callback(from, handle) },
+                    None => request::end(object, STATUS_INVALID_DEVICE_REQUEST, 0),
+                },
             },
         }
     }
@@ -404,7 +400,7 @@ pub(crate) fn resume_all(device: &Device) {
 /// Cancels the waiting requests of a file that is being closed.
 pub(crate) fn cancel_file(device: &Device, file: PFILE_OBJECT) {
     each(device, |object, queue| {
-        queue.cancel_waiting(object, |request| request.is_of(file))
+        queue.cancel_waiting(object, |request| request.is_of(file));
     });
 }
 
@@ -445,7 +441,7 @@ pub(crate) extern "C" fn retrieve_next(
             }
             let next = {
                 let mut state = queue.state.lock();
-                queue.take(object, &mut state)
+                Queue::take(object, &mut state)
             };
             let Some(next) = next else {
                 return STATUS_NO_MORE_ENTRIES;

@@ -201,7 +201,7 @@ pub(crate) fn dispatch(object: &Arc<Object>, device: &Device, irp: Irp) -> NTSTA
         unsafe { callback(object.as_handle(), request.as_handle()) };
         set_in_caller_context(&request, false);
     } else {
-        to_queue(queue, request);
+        to_queue(queue, &request);
     }
     STATUS_PENDING
 }
@@ -211,7 +211,7 @@ fn queue_handles(queue: u64, major: u8) -> bool {
         && object::with::<Queue, _>(queue, "dispatch", |_, queue| queue.handles(major)).unwrap_or(false)
 }
 
-fn to_queue(queue: u64, request: Arc<Object>) {
+fn to_queue(queue: u64, request: &Arc<Object>) {
     object::with::<Queue, _>(queue, "dispatch", |object, queue| queue.insert(object, request));
 }
 
@@ -319,7 +319,7 @@ pub(crate) fn end(object: &Arc<Object>, status: NTSTATUS, information: u64) {
     }
     if status < 0 && u32::from(request.details.major) == IRP_MJ_CREATE {
         object::with::<Device, _>(request.device, "create", |_, device| {
-            file::forget(device, request.file)
+            file::forget(device, request.file);
         });
     }
     release_held(request);
@@ -335,7 +335,7 @@ pub(crate) fn end(object: &Arc<Object>, status: NTSTATUS, information: u64) {
 fn give_back(queue: u64, request: u64) {
     if queue != 0 && object::find(queue).is_some() {
         object::with::<Queue, _>(queue, "completion", |object, queue| {
-            queue.given_back(object, request)
+            queue.given_back(object, request);
         });
     }
 }
@@ -389,7 +389,7 @@ pub(crate) extern "C" fn complete_with_information(
 ) {
     const NAME: &str = "WdfRequestCompleteWithInformation";
     object::with::<Request, _>(object::number(request), NAME, |object, _| {
-        end(object, status, information)
+        end(object, status, information);
     });
 }
 
@@ -511,7 +511,7 @@ pub(crate) extern "C" fn forward(
             if queue.is_purged() {
                 return status::BUSY;
             }
-            queue.insert(target, object.clone());
+            queue.insert(target, object);
             STATUS_SUCCESS
         });
         if forwarded == Some(STATUS_SUCCESS) {
@@ -550,7 +550,7 @@ pub(crate) extern "C" fn enqueue(
             }
             // A queue's callback runs in any context, also when it is called from here.
             set_in_caller_context(object, false);
-            to_queue(queue, object.clone());
+            to_queue(queue, object);
             STATUS_SUCCESS
         })
         .unwrap_or(STATUS_INVALID_PARAMETER)
@@ -602,7 +602,7 @@ pub(crate) extern "C" fn send(
         let checked = given.map_or(Ok(()), |(size, _)| {
             attributes::check_size(&object.client, NAME, Structure::SendOptions, size)
         });
-        let forget = _WDF_REQUEST_SEND_OPTIONS_FLAGS::WDF_REQUEST_SEND_OPTION_SEND_AND_FORGET as u32;
+        let forget = _WDF_REQUEST_SEND_OPTIONS_FLAGS::WDF_REQUEST_SEND_OPTION_SEND_AND_FORGET;
         if checked.is_err() || given.is_none_or(|(_, flags)| flags != forget) {
             let what = format_args!("{NAME} without SEND_AND_FORGET alone is not emulated");
             report::finding(object.client.name(), None, what);

@@ -39,246 +39,92 @@ extern "C" fn trap<const INDEX: usize>() -> ! {
 /// Slots of the table.
 pub(crate) const TABLE_LENGTH: usize = NAMES.len();
 
+/// The traps, with functions in place of some of them.
+macro_rules! table {
+    ($($index:ident => $function:path,)+) => {{
+        let mut table = TRAPS;
+        $(table[F::$index as usize] = Slot($function as *const ());)+
+        table
+    }};
+}
+
 /// The table.
-pub(crate) static TABLE: [Slot; TABLE_LENGTH] = table();
-
-const fn table() -> [Slot; TABLE_LENGTH] {
-    let functions = implemented();
-    let mut table = TRAPS;
-    let mut at = 0;
-    while at < functions.len() {
-        let (index, function) = functions[at];
-        table[index as usize] = Slot(function);
-        at += 1;
-    }
-    table
-}
-
-type Entry = (F::Type, *const ());
-
-const COUNT: usize = 73;
-
-const fn implemented() -> [Entry; COUNT] {
-    [
-        (
-            F::WdfControlDeviceInitAllocateTableIndex,
-            device_init::allocate_control as *const (),
-        ),
-        (
-            F::WdfControlFinishInitializingTableIndex,
-            device::finish_control as *const (),
-        ),
-        (
-            F::WdfWdmDeviceGetWdfDeviceHandleTableIndex,
-            device::from_wdm as *const (),
-        ),
-        (
-            F::WdfDeviceWdmGetDeviceObjectTableIndex,
-            device::wdm_device as *const (),
-        ),
-        (
-            F::WdfDeviceWdmGetAttachedDeviceTableIndex,
-            device::wdm_attached as *const (),
-        ),
-        (
-            F::WdfDeviceWdmGetPhysicalDeviceTableIndex,
-            device::wdm_physical as *const (),
-        ),
-        (
-            F::WdfDeviceWdmDispatchPreprocessedIrpTableIndex,
-            dispatch::dispatch_preprocessed as *const (),
-        ),
-        (F::WdfDeviceGetIoTargetTableIndex, device::io_target as *const ()),
-        (F::WdfDeviceInitFreeTableIndex, device_init::free as *const ()),
-        (
-            F::WdfDeviceInitSetPnpPowerEventCallbacksTableIndex,
-            device_init::set_pnp_callbacks as *const (),
-        ),
-        (
-            F::WdfDeviceInitSetIoTypeTableIndex,
-            device_init::set_io_type as *const (),
-        ),
-        (
-            F::WdfDeviceInitSetDeviceTypeTableIndex,
-            device_init::set_device_type as *const (),
-        ),
-        (
-            F::WdfDeviceInitAssignNameTableIndex,
-            device_init::assign_name as *const (),
-        ),
-        (
-            F::WdfDeviceInitAssignSDDLStringTableIndex,
-            device_init::assign_sddl as *const (),
-        ),
-        (
-            F::WdfDeviceInitSetCharacteristicsTableIndex,
-            device_init::set_characteristics as *const (),
-        ),
-        (
-            F::WdfDeviceInitSetFileObjectConfigTableIndex,
-            device_init::set_file_config as *const (),
-        ),
-        (
-            F::WdfDeviceInitSetRequestAttributesTableIndex,
-            device_init::set_request_attributes as *const (),
-        ),
-        (
-            F::WdfDeviceInitAssignWdmIrpPreprocessCallbackTableIndex,
-            device_init::assign_preprocess as *const (),
-        ),
-        (
-            F::WdfDeviceInitSetIoInCallerContextCallbackTableIndex,
-            device_init::set_in_caller_context as *const (),
-        ),
-        (F::WdfDeviceCreateTableIndex, device::create as *const ()),
-        (
-            F::WdfDeviceCreateDeviceInterfaceTableIndex,
-            device::create_interface as *const (),
-        ),
-        (
-            F::WdfDeviceCreateSymbolicLinkTableIndex,
-            device::create_symbolic_link as *const (),
-        ),
-        (F::WdfDeviceGetFileObjectTableIndex, file::get as *const ()),
-        (
-            F::WdfDeviceEnqueueRequestTableIndex,
-            request::enqueue as *const (),
-        ),
-        (
-            F::WdfDeviceGetDefaultQueueTableIndex,
-            queue::get_default as *const (),
-        ),
-        (F::WdfDriverCreateTableIndex, driver::create as *const ()),
-        (
-            F::WdfFdoInitQueryPropertyTableIndex,
-            device_init::query_property as *const (),
-        ),
-        (
-            F::WdfFdoInitSetFilterTableIndex,
-            device_init::set_filter as *const (),
-        ),
-        (F::WdfFileObjectGetDeviceTableIndex, file::get_device as *const ()),
-        (
-            F::WdfFileObjectWdmGetFileObjectTableIndex,
-            file::get_wdm as *const (),
-        ),
-        (F::WdfIoQueueCreateTableIndex, queue::create as *const ()),
-        (F::WdfIoQueueGetDeviceTableIndex, queue::get_device as *const ()),
-        (
-            F::WdfIoQueueRetrieveNextRequestTableIndex,
-            queue::retrieve_next as *const (),
-        ),
-        (
-            F::WdfMemoryGetBufferTableIndex,
-            request::memory_buffer as *const (),
-        ),
-        (
-            F::WdfObjectGetTypedContextWorkerTableIndex,
-            object::get_typed_context as *const (),
-        ),
-        (
-            F::WdfObjectContextGetObjectTableIndex,
-            object::context_get_object as *const (),
-        ),
-        (
-            F::WdfObjectReferenceActualTableIndex,
-            object::reference as *const (),
-        ),
-        (
-            F::WdfObjectDereferenceActualTableIndex,
-            object::dereference as *const (),
-        ),
-        (F::WdfObjectDeleteTableIndex, object::delete as *const ()),
-        (
-            F::WdfRequestFormatRequestUsingCurrentTypeTableIndex,
-            request::format_current as *const (),
-        ),
-        (F::WdfRequestSendTableIndex, request::send as *const ()),
-        (
-            F::WdfRequestMarkCancelableTableIndex,
-            cancel::mark_cancelable as *const (),
-        ),
-        (
-            F::WdfRequestMarkCancelableExTableIndex,
-            cancel::mark_cancelable_ex as *const (),
-        ),
-        (
-            F::WdfRequestUnmarkCancelableTableIndex,
-            cancel::unmark_cancelable as *const (),
-        ),
-        (
-            F::WdfRequestIsCanceledTableIndex,
-            cancel::is_cancelled as *const (),
-        ),
-        (F::WdfRequestCompleteTableIndex, request::complete as *const ()),
-        (
-            F::WdfRequestCompleteWithInformationTableIndex,
-            request::complete_with_information as *const (),
-        ),
-        (
-            F::WdfRequestGetParametersTableIndex,
-            request::get_parameters as *const (),
-        ),
-        (
-            F::WdfRequestRetrieveInputBufferTableIndex,
-            buffers::retrieve_input as *const (),
-        ),
-        (
-            F::WdfRequestRetrieveOutputBufferTableIndex,
-            buffers::retrieve_output as *const (),
-        ),
-        (
-            F::WdfRequestRetrieveInputWdmMdlTableIndex,
-            buffers::retrieve_input_mdl as *const (),
-        ),
-        (
-            F::WdfRequestRetrieveUnsafeUserInputBufferTableIndex,
-            buffers::retrieve_unsafe_input as *const (),
-        ),
-        (
-            F::WdfRequestRetrieveUnsafeUserOutputBufferTableIndex,
-            buffers::retrieve_unsafe_output as *const (),
-        ),
-        (
-            F::WdfRequestGetFileObjectTableIndex,
-            request::get_file as *const (),
-        ),
-        (
-            F::WdfRequestProbeAndLockUserBufferForReadTableIndex,
-            buffers::lock_for_read as *const (),
-        ),
-        (
-            F::WdfRequestProbeAndLockUserBufferForWriteTableIndex,
-            buffers::lock_for_write as *const (),
-        ),
-        (
-            F::WdfRequestGetRequestorModeTableIndex,
-            request::get_mode as *const (),
-        ),
-        (
-            F::WdfRequestForwardToIoQueueTableIndex,
-            request::forward as *const (),
-        ),
-        (F::WdfRequestWdmGetIrpTableIndex, request::get_irp as *const ()),
-        (F::WdfWaitLockCreateTableIndex, locks::create_wait as *const ()),
-        (F::WdfWaitLockAcquireTableIndex, locks::acquire_wait as *const ()),
-        (F::WdfWaitLockReleaseTableIndex, locks::release_wait as *const ()),
-        (F::WdfSpinLockCreateTableIndex, locks::create_spin as *const ()),
-        (F::WdfSpinLockAcquireTableIndex, locks::acquire_spin as *const ()),
-        (F::WdfSpinLockReleaseTableIndex, locks::release_spin as *const ()),
-        (F::WdfTimerCreateTableIndex, timer::create as *const ()),
-        (F::WdfTimerStartTableIndex, timer::start as *const ()),
-        (F::WdfTimerStopTableIndex, timer::stop as *const ()),
-        (
-            F::WdfTimerGetParentObjectTableIndex,
-            timer::get_parent as *const (),
-        ),
-        (F::WdfWorkItemCreateTableIndex, work_item::create as *const ()),
-        (F::WdfWorkItemEnqueueTableIndex, work_item::enqueue as *const ()),
-        (F::WdfWorkItemFlushTableIndex, work_item::flush as *const ()),
-        (
-            F::WdfWorkItemGetParentObjectTableIndex,
-            work_item::get_parent as *const (),
-        ),
-    ]
-}
+#[expect(
+    clippy::indexing_slicing,
+    reason = "constant indices, in a constant: the compiler checks them"
+)]
+pub(crate) static TABLE: [Slot; TABLE_LENGTH] = table! {
+    WdfControlDeviceInitAllocateTableIndex => device_init::allocate_control,
+    WdfControlFinishInitializingTableIndex => device::finish_control,
+    WdfWdmDeviceGetWdfDeviceHandleTableIndex => device::from_wdm,
+    WdfDeviceWdmGetDeviceObjectTableIndex => device::wdm_device,
+    WdfDeviceWdmGetAttachedDeviceTableIndex => device::wdm_attached,
+    WdfDeviceWdmGetPhysicalDeviceTableIndex => device::wdm_physical,
+    WdfDeviceWdmDispatchPreprocessedIrpTableIndex => dispatch::dispatch_preprocessed,
+    WdfDeviceGetIoTargetTableIndex => device::io_target,
+    WdfDeviceInitFreeTableIndex => device_init::free,
+    WdfDeviceInitSetPnpPowerEventCallbacksTableIndex => device_init::set_pnp_callbacks,
+    WdfDeviceInitSetIoTypeTableIndex => device_init::set_io_type,
+    WdfDeviceInitSetDeviceTypeTableIndex => device_init::set_device_type,
+    WdfDeviceInitAssignNameTableIndex => device_init::assign_name,
+    WdfDeviceInitAssignSDDLStringTableIndex => device_init::assign_sddl,
+    WdfDeviceInitSetCharacteristicsTableIndex => device_init::set_characteristics,
+    WdfDeviceInitSetFileObjectConfigTableIndex => device_init::set_file_config,
+    WdfDeviceInitSetRequestAttributesTableIndex => device_init::set_request_attributes,
+    WdfDeviceInitAssignWdmIrpPreprocessCallbackTableIndex => device_init::assign_preprocess,
+    WdfDeviceInitSetIoInCallerContextCallbackTableIndex => device_init::set_in_caller_context,
+    WdfDeviceCreateTableIndex => device::create,
+    WdfDeviceCreateDeviceInterfaceTableIndex => device::create_interface,
+    WdfDeviceCreateSymbolicLinkTableIndex => device::create_symbolic_link,
+    WdfDeviceGetFileObjectTableIndex => file::get,
+    WdfDeviceEnqueueRequestTableIndex => request::enqueue,
+    WdfDeviceGetDefaultQueueTableIndex => queue::get_default,
+    WdfDriverCreateTableIndex => driver::create,
+    WdfFdoInitQueryPropertyTableIndex => device_init::query_property,
+    WdfFdoInitSetFilterTableIndex => device_init::set_filter,
+    WdfFileObjectGetDeviceTableIndex => file::get_device,
+    WdfFileObjectWdmGetFileObjectTableIndex => file::get_wdm,
+    WdfIoQueueCreateTableIndex => queue::create,
+    WdfIoQueueGetDeviceTableIndex => queue::get_device,
+    WdfIoQueueRetrieveNextRequestTableIndex => queue::retrieve_next,
+    WdfMemoryGetBufferTableIndex => request::memory_buffer,
+    WdfObjectGetTypedContextWorkerTableIndex => object::get_typed_context,
+    WdfObjectContextGetObjectTableIndex => object::context_get_object,
+    WdfObjectReferenceActualTableIndex => object::reference,
+    WdfObjectDereferenceActualTableIndex => object::dereference,
+    WdfObjectDeleteTableIndex => object::delete,
+    WdfRequestFormatRequestUsingCurrentTypeTableIndex => request::format_current,
+    WdfRequestSendTableIndex => request::send,
+    WdfRequestMarkCancelableTableIndex => cancel::mark_cancelable,
+    WdfRequestMarkCancelableExTableIndex => cancel::mark_cancelable_ex,
+    WdfRequestUnmarkCancelableTableIndex => cancel::unmark_cancelable,
+    WdfRequestIsCanceledTableIndex => cancel::is_cancelled,
+    WdfRequestCompleteTableIndex => request::complete,
+    WdfRequestCompleteWithInformationTableIndex => request::complete_with_information,
+    WdfRequestGetParametersTableIndex => request::get_parameters,
+    WdfRequestRetrieveInputBufferTableIndex => buffers::retrieve_input,
+    WdfRequestRetrieveOutputBufferTableIndex => buffers::retrieve_output,
+    WdfRequestRetrieveInputWdmMdlTableIndex => buffers::retrieve_input_mdl,
+    WdfRequestRetrieveUnsafeUserInputBufferTableIndex => buffers::retrieve_unsafe_input,
+    WdfRequestRetrieveUnsafeUserOutputBufferTableIndex => buffers::retrieve_unsafe_output,
+    WdfRequestGetFileObjectTableIndex => request::get_file,
+    WdfRequestProbeAndLockUserBufferForReadTableIndex => buffers::lock_for_read,
+    WdfRequestProbeAndLockUserBufferForWriteTableIndex => buffers::lock_for_write,
+    WdfRequestGetRequestorModeTableIndex => request::get_mode,
+    WdfRequestForwardToIoQueueTableIndex => request::forward,
+    WdfRequestWdmGetIrpTableIndex => request::get_irp,
+    WdfWaitLockCreateTableIndex => locks::create_wait,
+    WdfWaitLockAcquireTableIndex => locks::acquire_wait,
+    WdfWaitLockReleaseTableIndex => locks::release_wait,
+    WdfSpinLockCreateTableIndex => locks::create_spin,
+    WdfSpinLockAcquireTableIndex => locks::acquire_spin,
+    WdfSpinLockReleaseTableIndex => locks::release_spin,
+    WdfTimerCreateTableIndex => timer::create,
+    WdfTimerStartTableIndex => timer::start,
+    WdfTimerStopTableIndex => timer::stop,
+    WdfTimerGetParentObjectTableIndex => timer::get_parent,
+    WdfWorkItemCreateTableIndex => work_item::create,
+    WdfWorkItemEnqueueTableIndex => work_item::enqueue,
+    WdfWorkItemFlushTableIndex => work_item::flush,
+    WdfWorkItemGetParentObjectTableIndex => work_item::get_parent,
+};

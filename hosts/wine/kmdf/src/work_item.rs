@@ -101,7 +101,7 @@ pub(crate) extern "C" fn create(
 /// <https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfworkitem/nf-wdfworkitem-wdfworkitemenqueue>
 pub(crate) extern "C" fn enqueue(_globals: PWDF_DRIVER_GLOBALS, item: WDFWORKITEM) {
     object::with::<WorkItem, _>(object::number(item), "WdfWorkItemEnqueue", |object, item| {
-        item.enqueue(object)
+        item.enqueue(object);
     });
 }
 

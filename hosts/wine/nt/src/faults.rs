@@ -3,7 +3,7 @@
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use kswrite_wire::wine_host::Service;
-use wine_state::fault::Faults;
+use wine_state::fault::{Faults, UnknownService};
 
 use crate::lock::Lock;
 
@@ -14,8 +14,8 @@ static ANY: AtomicBool = AtomicBool::new(false);
 ///
 /// # Errors
 ///
-/// `Err` for a number that is no service.
-pub fn arm(service: u32, after: u32, times: u32) -> Result<(), ()> {
+/// [`UnknownService`].
+pub fn arm(service: u32, after: u32, times: u32) -> Result<(), UnknownService> {
     let mut faults = FAULTS.lock();
     faults.arm(service, after, times)?;
     ANY.store(faults.any_armed(), Ordering::Relaxed);

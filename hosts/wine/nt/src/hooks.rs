@@ -67,111 +67,66 @@ unsafe extern "C" fn ob_reference_object_by_handle() {
     )
 }
 
-/// A name and the address that takes its place.
-type Replacement = (&'static str, usize);
-
-fn replacements() -> [Replacement; 37] {
-    [
-        ("ExAllocatePool2", ex_allocate_pool2 as *const () as usize),
-        (
-            "ExAllocatePoolWithTag",
-            ex_allocate_pool_with_tag as *const () as usize,
-        ),
-        ("ExFreePool", ex_free_pool as *const () as usize),
-        ("ExFreePoolWithTag", ex_free_pool_with_tag as *const () as usize),
-        (
-            "ExGetPreviousMode",
-            misc::ex_get_previous_mode as *const () as usize,
-        ),
-        ("ExRaiseStatus", misc::ex_raise_status as *const () as usize),
-        ("IoAllocateIrp", io_allocate_irp as *const () as usize),
-        ("IoAllocateMdl", io_allocate_mdl as *const () as usize),
-        (
-            "IoBuildPartialMdl",
-            mdl::io_build_partial_mdl as *const () as usize,
-        ),
-        ("IoFreeIrp", io_free_irp as *const () as usize),
-        ("IoFreeMdl", io_free_mdl as *const () as usize),
-        (
-            "IoGetAttachedDeviceReference",
-            io_get_attached_device_reference as *const () as usize,
-        ),
-        (
-            "IoGetRelatedDeviceObject",
-            objects::io_get_related_device_object as *const () as usize,
-        ),
-        (
-            "IoIsOperationSynchronous",
-            objects::io_is_operation_synchronous as *const () as usize,
-        ),
-        (
-            "IoSetCompletionRoutineEx",
-            misc::io_set_completion_routine_ex as *const () as usize,
-        ),
-        ("IofCallDriver", iof_call_driver as *const () as usize),
-        ("IofCompleteRequest", iof_complete_request as *const () as usize),
-        (
-            "KeAcquireSpinLockRaiseToDpc",
-            acquire_spin_lock as *const () as usize,
-        ),
-        (
-            "KeGetCurrentIrql",
-            misc::ke_get_current_irql as *const () as usize,
-        ),
-        (
-            "KeInitializeSpinLock",
-            misc::ke_initialize_spin_lock as *const () as usize,
-        ),
-        ("KeLowerIrql", misc::ke_lower_irql as *const () as usize),
-        (
-            "KeQuerySystemTimePrecise",
-            misc::ke_query_system_time_precise as *const () as usize,
-        ),
-        ("KeReleaseSpinLock", release_spin_lock as *const () as usize),
-        ("KfRaiseIrql", misc::kf_raise_irql as *const () as usize),
-        (
-            "MmBuildMdlForNonPagedPool",
-            mdl::mm_build_mdl_for_non_paged_pool as *const () as usize,
-        ),
-        (
-            "MmMapLockedPagesSpecifyCache",
-            mdl::mm_map_locked_pages_specify_cache as *const () as usize,
-        ),
-        (
-            "MmProbeAndLockPages",
-            mm_probe_and_lock_pages as *const () as usize,
-        ),
-        ("MmUnlockPages", mm_unlock_pages as *const () as usize),
-        (
-            "MmUnmapLockedPages",
-            mdl::mm_unmap_locked_pages as *const () as usize,
-        ),
-        (
-            "ObDereferenceObject",
-            obf_dereference_object as *const () as usize,
-        ),
-        ("ObReferenceObject", obf_reference_object as *const () as usize),
-        (
-            "ObReferenceObjectByHandle",
-            ob_reference_object_by_handle as *const () as usize,
-        ),
-        (
-            "ObfDereferenceObject",
-            obf_dereference_object as *const () as usize,
-        ),
-        ("ObfReferenceObject", obf_reference_object as *const () as usize),
-        ("ProbeForRead", misc::probe_for_read as *const () as usize),
-        ("ProbeForWrite", misc::probe_for_write as *const () as usize),
-        ("RtlRaiseStatus", misc::ex_raise_status as *const () as usize),
-    ]
+/// An import, and the function that takes its place.
+struct Replacement {
+    name: &'static str,
+    function: *const (),
 }
+
+// SAFETY: a name and the address of code, which do not change.
+unsafe impl Sync for Replacement {}
+
+macro_rules! replacements {
+    ($($name:ident => $function:path,)+) => {
+        &[$(Replacement { name: stringify!($name), function: $function as *const () }),+]
+    };
+}
+
+static REPLACEMENTS: &[Replacement] = replacements! {
+    ExAllocatePool2 => ex_allocate_pool2,
+    ExAllocatePoolWithTag => ex_allocate_pool_with_tag,
+    ExFreePool => ex_free_pool,
+    ExFreePoolWithTag => ex_free_pool_with_tag,
+    ExGetPreviousMode => misc::ex_get_previous_mode,
+    ExRaiseStatus => misc::ex_raise_status,
+    IoAllocateIrp => io_allocate_irp,
+    IoAllocateMdl => io_allocate_mdl,
+    IoBuildPartialMdl => mdl::io_build_partial_mdl,
+    IoFreeIrp => io_free_irp,
+    IoFreeMdl => io_free_mdl,
+    IoGetAttachedDeviceReference => io_get_attached_device_reference,
+    IoGetRelatedDeviceObject => objects::io_get_related_device_object,
+    IoIsOperationSynchronous => objects::io_is_operation_synchronous,
+    IoSetCompletionRoutineEx => misc::io_set_completion_routine_ex,
+    IofCallDriver => iof_call_driver,
+    IofCompleteRequest => iof_complete_request,
+    KeAcquireSpinLockRaiseToDpc => acquire_spin_lock,
+    KeGetCurrentIrql => misc::ke_get_current_irql,
+    KeInitializeSpinLock => misc::ke_initialize_spin_lock,
+    KeLowerIrql => misc::ke_lower_irql,
+    KeQuerySystemTimePrecise => misc::ke_query_system_time_precise,
+    KeReleaseSpinLock => release_spin_lock,
+    KfRaiseIrql => misc::kf_raise_irql,
+    MmBuildMdlForNonPagedPool => mdl::mm_build_mdl_for_non_paged_pool,
+    MmMapLockedPagesSpecifyCache => mdl::mm_map_locked_pages_specify_cache,
+    MmProbeAndLockPages => mm_probe_and_lock_pages,
+    MmUnlockPages => mm_unlock_pages,
+    MmUnmapLockedPages => mdl::mm_unmap_locked_pages,
+    ObDereferenceObject => obf_dereference_object,
+    ObReferenceObject => obf_reference_object,
+    ObReferenceObjectByHandle => ob_reference_object_by_handle,
+    ObfDereferenceObject => obf_dereference_object,
+    ObfReferenceObject => obf_reference_object,
+    ProbeForRead => misc::probe_for_read,
+    ProbeForWrite => misc::probe_for_write,
+    RtlRaiseStatus => misc::ex_raise_status,
+};
 
 /// Puts the functions of this crate into the import table of the image at `base`.
 ///
 /// Gives how many were put in. An import that is neither here nor exported by Wine is reported: calling it
 /// would end the process.
 pub fn install(driver: &str, base: usize) -> usize {
-    let replacements = replacements();
     let ntoskrnl = image::ntoskrnl_base();
     let mut patched = 0;
     for import in image::imports(base) {
@@ -180,9 +135,12 @@ pub fn install(driver: &str, base: usize) -> usize {
         {
             continue;
         }
-        let found = replacements.iter().find(|(name, _)| *name == import.name);
-        if let Some((_, function)) = found {
-            patched += usize::from(image::patch(import.slot, *function).is_some());
+        let found = REPLACEMENTS
+            .iter()
+            .find(|replacement| replacement.name == import.name);
+        if let Some(replacement) = found {
+            let function = replacement.function.expose_provenance();
+            patched += usize::from(image::patch(import.slot, function).is_some());
         } else if import.module.eq_ignore_ascii_case("ntoskrnl.exe")
             && image::export(ntoskrnl, &import.name).is_none()
         {

@@ -238,8 +238,12 @@ impl Irp {
     }
 
     /// Sends the IRP to the next lower device, as `IofCallDriver`.
-    pub fn call(self, device: PDEVICE_OBJECT) -> NTSTATUS {
-        // SAFETY: the IRP is live and has a stack location for the device, which callers keep referenced.
+    ///
+    /// # Safety
+    ///
+    /// `device` is live, and the IRP has a stack location for it.
+    pub unsafe fn call(self, device: PDEVICE_OBJECT) -> NTSTATUS {
+        // SAFETY: the caller's promise, and the IRP is live.
         unsafe { sys::IofCallDriver(device, self.as_ptr()) }
     }
 

@@ -196,18 +196,17 @@ pub unsafe extern "C" fn mm_probe_and_lock_pages(
     operation: LOCK_OPERATION,
     caller: usize,
 ) {
-    if !lock_pages(mdl, operation, Some(caller)) {
+    // SAFETY: the caller passes a valid MDL.
+    let locked = unsafe { Mdl::from_raw(mdl) }.is_some_and(|view| lock_pages(view, operation, Some(caller)));
+    if !locked {
         // SAFETY: no lock of the host is held, and no frame between here and the driver needs dropping.
         unsafe { sys::RtlRaiseStatus(STATUS_ACCESS_VIOLATION) };
     }
 }
 
 /// Locks the pages, or says that they are not there.
-pub fn lock_pages(mdl: PMDL, operation: LOCK_OPERATION, caller: Option<usize>) -> bool {
-    // SAFETY: callers pass a valid MDL, as MmProbeAndLockPages demands.
-    let Some(view) = (unsafe { Mdl::from_raw(mdl) }) else {
-        return false;
-    };
+pub fn lock_pages(view: Mdl, operation: LOCK_OPERATION, caller: Option<usize>) -> bool {
+    let mdl = view.as_ptr();
     let name = caller.map_or_else(alloc::string::String::new, drivers::name_at);
     if view.flags() & (MDL_PAGES_LOCKED | MDL_PARTIAL | MDL_SOURCE_IS_NONPAGED_POOL) != 0 {
         let what = format_args!(
@@ -357,8 +356,11 @@ pub unsafe extern "C" fn mm_build_mdl_for_non_paged_pool(mdl: PMDL) {
 ///
 /// Both are valid MDLs.
 pub unsafe extern "C" fn io_build_partial_mdl(source: PMDL, target: PMDL, address: PVOID, length: ULONG) {
-    // SAFETY: the caller passes valid MDLs.
-    let (Some(source), Some(target)) = (unsafe { (Mdl::from_raw(source), Mdl::from_raw(target)) }) else {
+    // SAFETY: the caller passes a valid MDL.
+    let source = unsafe { Mdl::from_raw(source) };
+    // SAFETY: as above.
+    let target = unsafe { Mdl::from_raw(target) };
+    let (Some(source), Some(target)) = (source, target) else {
         return;
     };
     let start = address.addr();

@@ -5,9 +5,12 @@ use alloc::string::String;
 use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use crate::{caller, sys};
+use crate::{caller, drivers, sys};
 
 static FINDINGS: AtomicU32 = AtomicU32::new(0);
+
+/// Given as the driver's name where only the caller's address tells it.
+pub const UNKNOWN: &str = "?";
 
 /// Wine cuts a line after this many bytes.
 const LINE_BYTES: usize = 1000;
@@ -36,6 +39,8 @@ pub fn line(text: fmt::Arguments<'_>) {
 pub fn finding(driver: &str, caller: Option<usize>, text: fmt::Arguments<'_>) {
     FINDINGS.fetch_add(1, Ordering::Relaxed);
     let address = caller.or_else(caller::in_a_driver);
+    let found = address.filter(|_| driver == UNKNOWN).map(drivers::name_at);
+    let driver = found.as_deref().unwrap_or(driver);
     match address {
         Some(address) => line(format_args!(
             "finding: {driver}: {text} [{}]",

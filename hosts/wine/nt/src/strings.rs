@@ -47,7 +47,7 @@ impl Wide {
 
     /// A counted string that points into this one. It must not be written through or outlive it.
     pub fn counted(&self) -> UNICODE_STRING {
-        let bytes = u16::try_from(self.0.len() * 2).unwrap_or(u16::MAX & !1);
+        let bytes = u16::try_from(self.0.len() * 2).unwrap_or(u16::MAX - 1);
         UNICODE_STRING {
             Length: bytes,
             MaximumLength: bytes,

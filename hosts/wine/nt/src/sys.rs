@@ -5,10 +5,9 @@
 //! `ntdll.dll` or `kernel32.dll` would make Wine treat the host, and every driver that loads it, as an
 //! ordinary DLL.
 #![expect(unsafe_code, reason = "declarations of foreign functions")]
-#![allow(
+#![expect(
     non_snake_case,
     missing_docs,
-    clippy::missing_safety_doc,
     reason = "names and contracts are those of the documentation pages under learn.microsoft.com/windows-hardware/drivers/ddi"
 )]
 

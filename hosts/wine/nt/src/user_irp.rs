@@ -85,11 +85,13 @@ static IRPS: Lock<BTreeMap<usize, Arc<Record>>> = Lock::new(BTreeMap::new());
 static FILES: Lock<BTreeMap<usize, File>> = Lock::new(BTreeMap::new());
 /// The thread that is dispatching a program's IRP, for `ExGetPreviousMode`.
 static DISPATCHING: AtomicUsize = AtomicUsize::new(0);
-/// Runs a function on a worker thread of the host.
-static DEFER: Lock<Option<fn(PDEVICE_OBJECT, PIRP)>> = Lock::new(None);
+/// Gets a close to a worker thread of the host.
+type Deferral = fn(PDEVICE_OBJECT, PIRP);
+
+static DEFER: Lock<Option<Deferral>> = Lock::new(None);
 
 /// Says how a waiting close gets to a worker thread.
-pub fn set_deferral(defer: fn(PDEVICE_OBJECT, PIRP)) {
+pub fn set_deferral(defer: Deferral) {
     *DEFER.lock() = Some(defer);
 }
 
@@ -383,7 +385,8 @@ fn cleanup(device: PDEVICE_OBJECT, file: PFILE_OBJECT) {
     next.set_major(IRP_MJ_CLEANUP as u8);
     next.set_file_object(file);
     next.set_completion(Some(signal), (&raw const done).cast_mut().cast());
-    if irp.call(device) == STATUS_PENDING {
+    // SAFETY: the device is the one that Wine is calling, and the IRP was made for its stack.
+    if unsafe { irp.call(device) } == STATUS_PENDING {
         done.wait();
     }
     // SAFETY: the completion routine kept the IRP, and nobody else has it.

@@ -9,6 +9,10 @@ struct Armed {
     times: u32,
 }
 
+/// A number that is no service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownService;
+
 /// The faults to come, by service.
 pub struct Faults([Armed; SERVICES]);
 
@@ -22,13 +26,13 @@ impl Faults {
     ///
     /// # Errors
     ///
-    /// `Err` for a number that is no service.
-    pub fn arm(&mut self, service: u32, after: u32, times: u32) -> Result<(), ()> {
+    /// [`UnknownService`].
+    pub fn arm(&mut self, service: u32, after: u32, times: u32) -> Result<(), UnknownService> {
         if service == 0 {
             *self = Self::new();
             return Ok(());
         }
-        *self.slot(service).ok_or(())? = Armed { after, times };
+        *self.slot(service).ok_or(UnknownService)? = Armed { after, times };
         Ok(())
     }
 
@@ -92,7 +96,7 @@ mod tests {
         faults.arm(1, 0, 9).unwrap();
         faults.arm(0, 0, 0).unwrap();
         assert!(!faults.strikes(1));
-        assert_eq!(faults.arm(7, 0, 1), Err(()));
+        assert_eq!(faults.arm(7, 0, 1), Err(UnknownService));
         assert!(!faults.strikes(7));
     }
 }
