@@ -50,7 +50,8 @@ pub trait FileEvents: 'static {
 /// `WDF_FILEOBJECT_CONFIG` with the defaults of `WDF_FILEOBJECT_CONFIG_INIT`.
 ///
 /// The class keeps the framework's data out of `FsContext`, so that file objects of other drivers, which a
-/// fast-I/O routine may be given, are told apart without looking into them.
+/// fast-I/O routine may be given, are told apart without looking into them. And it says that there may be
+/// none: otherwise the framework's verifier stops at a file object that it does not know.
 pub(crate) fn config<E: FileEvents>() -> WDF_FILEOBJECT_CONFIG {
     WDF_FILEOBJECT_CONFIG {
         Size: size_of_u32::<WDF_FILEOBJECT_CONFIG>(),
@@ -62,7 +63,8 @@ pub(crate) fn config<E: FileEvents>() -> WDF_FILEOBJECT_CONFIG {
         EvtFileClose: Some(evt_close::<E>),
         EvtFileCleanup: Some(evt_cleanup::<E>),
         AutoForwardCleanupClose: _WDF_TRI_STATE::WdfUseDefault,
-        FileObjectClass: _WDF_FILEOBJECT_CLASS::WdfFileObjectWdfCannotUseFsContexts,
+        FileObjectClass: _WDF_FILEOBJECT_CLASS::WdfFileObjectWdfCannotUseFsContexts
+            | _WDF_FILEOBJECT_CLASS::WdfFileObjectCanBeOptional,
     }
 }
 
