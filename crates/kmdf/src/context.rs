@@ -93,7 +93,8 @@ impl<T: Context> ContextTypeInfo<T> {
         Self {
             info: UnsafeCell::new(WDF_OBJECT_CONTEXT_TYPE_INFO {
                 Size: size_of_u32::<WDF_OBJECT_CONTEXT_TYPE_INFO>(),
-                ContextName: name.as_ptr(),
+                // Not every version of the headers has this pointer to constant text as `const`.
+                ContextName: name.as_ptr().cast_mut(),
                 ContextSize: size_of::<Slot<T>>(),
                 UniqueType: ptr::from_ref(this).cast(),
                 EvtDriverGetUniqueContextType: None,

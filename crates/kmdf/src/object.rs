@@ -215,7 +215,7 @@ impl<T: Object> Reference<T> {
                 object.as_object(),
                 ptr::null_mut(),
                 0,
-                ptr::null()
+                ptr::null_mut()
             );
         };
         Self(NonNull::from(object))
@@ -240,7 +240,7 @@ impl<T: Object> Drop for Reference<T> {
                 self.as_object(),
                 ptr::null_mut(),
                 0,
-                ptr::null()
+                ptr::null_mut()
             );
         }
     }
