@@ -236,7 +236,8 @@ impl<T> WaitLock<T> {
         // SAFETY: by the invariant the handle is live, and the timeout is valid for the call.
         let status = unsafe { unsafe_wdf!(WdfWaitLockAcquire, self.object.0.as_raw(), &raw mut at_once) };
         // STATUS_TIMEOUT is a success code: only this one means that the lock was acquired.
-        (status == NtStatus::SUCCESS.0).then_some(WaitGuard {
+        // The guard is made only then: a dropped one releases the lock.
+        (status == NtStatus::SUCCESS.0).then(|| WaitGuard {
             lock: self,
             thread: PhantomData,
         })

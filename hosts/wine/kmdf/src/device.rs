@@ -54,6 +54,8 @@ pub(crate) struct Device {
     pub(crate) lower: PDEVICE_OBJECT,
     /// How reads and writes come.
     pub(crate) method: Method,
+    /// Callbacks want `PASSIVE_LEVEL`.
+    pub(crate) passive: bool,
     /// Handle of the default queue, or 0.
     pub(crate) default_queue: Lock<u64>,
     /// Handles of all queues.
@@ -196,6 +198,7 @@ fn make(client: &Arc<Client>, init: Box<DeviceInit>, attributes: &Attributes) ->
         wdm,
         lower,
         method,
+        passive: attributes.passive,
         default_queue: Lock::new(0),
         queues: Lock::new(Vec::new()),
         files: Lock::new(BTreeMap::new()),

@@ -88,6 +88,14 @@ impl SpinLock {
             report::finding(object.client.name(), None, what);
             return;
         }
+        if irql::current() < irql::DISPATCH_LEVEL {
+            let what = format_args!(
+                "WDFSPINLOCK {:#x} released at IRQL {}: locks go in the reverse order of their taking",
+                object.handle,
+                irql::current()
+            );
+            report::finding(object.client.name(), None, what);
+        }
         self.owner.store(0, Ordering::Release);
         irql::set(level);
     }

@@ -9,6 +9,7 @@
     reason = "calls the driver's callbacks and reads its configuration"
 )]
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -21,15 +22,15 @@ use wdk_sys::{
     WDFREQUEST,
 };
 use wine_nt::lock::Lock;
-use wine_nt::report;
 use wine_nt::thread::{Event, Kind};
+use wine_nt::{irql, report};
 use wine_state::sizes::Sized as Structure;
 
 use crate::attributes::{self, Parent};
 use crate::device::Device;
 use crate::object::{self, Body, Object};
 use crate::request::{self, Request};
-use crate::{cancel, status};
+use crate::{cancel, status, worker};
 
 /// How long a removal waits for the driver to give back its requests, in steps of 1 ms.
 const PURGE_STEPS: u32 = 5000;
@@ -66,6 +67,8 @@ pub(crate) struct Queue {
     pub(crate) device: u64,
     config: WDF_IO_QUEUE_CONFIG,
     dispatching: Dispatching,
+    /// Its callbacks want `PASSIVE_LEVEL`.
+    passive: bool,
     state: Lock<State>,
 }
 
@@ -97,7 +100,11 @@ pub(crate) extern "C" fn create(
                 );
                 return Err(STATUS_UNSUCCESSFUL);
             }
-            let body = Body::Queue(Queue::new(object.handle, config)?);
+            let body = Body::Queue(Queue::new(
+                object.handle,
+                config,
+                attributes.passive || device.passive,
+            )?);
             let made = object::create(&object.client, Some(object), &attributes, body)?;
             if is_default {
                 *device.default_queue.lock() = made.handle;
@@ -140,7 +147,7 @@ fn read_config(
 }
 
 impl Queue {
-    fn new(device: u64, config: WDF_IO_QUEUE_CONFIG) -> Result<Self, NTSTATUS> {
+    fn new(device: u64, config: WDF_IO_QUEUE_CONFIG, passive: bool) -> Result<Self, NTSTATUS> {
         let dispatching = match config.DispatchType {
             _WDF_IO_QUEUE_DISPATCH_TYPE::WdfIoQueueDispatchSequential => Dispatching::Sequential,
             _WDF_IO_QUEUE_DISPATCH_TYPE::WdfIoQueueDispatchParallel => {
@@ -168,6 +175,7 @@ impl Queue {
             device,
             config,
             dispatching,
+            passive,
             state: Lock::new(State {
                 waiting: VecDeque::new(),
                 presented: 0,
@@ -240,6 +248,15 @@ impl Queue {
 
     /// Gives requests to the driver while it may have more.
     pub(crate) fn pump(&self, queue: &Arc<Object>) {
+        if self.passive && irql::current() > irql::PASSIVE_LEVEL {
+            let queue = queue.clone();
+            worker::submit(Box::new(move || {
+                if let Body::Queue(this) = &queue.body {
+                    this.pump(&queue);
+                }
+            }));
+            return;
+        }
         let sequential = self.dispatching == Dispatching::Sequential;
         loop {
             let next = {

@@ -14,6 +14,7 @@ use wdk_sys::{
     NTSTATUS, PFN_WDF_WORKITEM, PWDF_DRIVER_GLOBALS, PWDF_OBJECT_ATTRIBUTES, PWDF_WORKITEM_CONFIG,
     STATUS_INVALID_PARAMETER, WDFOBJECT, WDFWORKITEM,
 };
+use wine_nt::irql;
 use wine_nt::thread::{Event, Kind};
 use wine_state::sizes::Sized as Structure;
 
@@ -49,8 +50,10 @@ impl WorkItem {
         // From here on it may be queued again.
         self.queued.store(false, Ordering::Release);
         if let Some(callback) = self.callback {
-            // SAFETY: the driver registered the callback; deletion waits for it.
-            unsafe { callback(object.as_handle()) };
+            irql::guarded(object.client.name(), "EvtWorkItem", || {
+                // SAFETY: the driver registered the callback; deletion waits for it.
+                unsafe { callback(object.as_handle()) };
+            });
         }
         self.running.fetch_sub(1, Ordering::AcqRel);
     }

@@ -8,6 +8,7 @@
 use alloc::vec::Vec;
 
 use crate::lock::Lock;
+use crate::report;
 
 /// `PASSIVE_LEVEL`.
 pub const PASSIVE_LEVEL: u8 = 0;
@@ -36,6 +37,18 @@ pub fn current() -> u8 {
         .iter()
         .find(|(thread, _)| *thread == this)
         .map_or(PASSIVE_LEVEL, |(_, level)| *level)
+}
+
+/// Calls a driver, which has to return at the level at which it was called; if not, that is reported.
+pub fn guarded<R>(driver: &str, what: &str, body: impl FnOnce() -> R) -> R {
+    let before = current();
+    let result = body();
+    let after = set(before);
+    if after != before {
+        let text = format_args!("{what} was called at IRQL {before} and returned at IRQL {after}");
+        report::finding(driver, None, text);
+    }
+    result
 }
 
 /// Sets the level of this thread and gives the one before.

@@ -105,6 +105,10 @@ pub unsafe extern "C" fn ke_release_spin_lock(lock: *mut usize, level: KIRQL, ca
         let what = format_args!("spin lock {lock:p} released by a thread that does not hold it");
         report::finding(&drivers::name_at(caller), Some(caller), what);
     }
+    if irql::current() < irql::DISPATCH_LEVEL {
+        let what = format_args!("spin lock {lock:p} released at IRQL {}", irql::current());
+        report::finding(&drivers::name_at(caller), Some(caller), what);
+    }
     irql::set(level);
 }
 

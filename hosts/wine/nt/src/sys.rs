@@ -6,7 +6,6 @@
 //! ordinary DLL.
 #![expect(unsafe_code, reason = "declarations of foreign functions")]
 #![expect(
-    non_snake_case,
     missing_docs,
     reason = "names and contracts are those of the documentation pages under learn.microsoft.com/windows-hardware/drivers/ddi"
 )]
