@@ -159,7 +159,7 @@ fn no_import_is_newer_than_the_inf_files_allow() {
 /// First build of a version as `imports.csv` names it; everything before Windows 10 counts as older than all.
 fn first_build(since: &str) -> u32 {
     match since {
-        "2000" | "XP" | "Server 2003" | "Vista" | "7" | "8" | "8.1" => 0,
+        "2000" | "XP" | "XP x64" | "Server 2003" | "Vista" | "7" | "8" | "8.1" => 0,
         "10" => 10_240,
         "10 1607" => 14_393,
         "10 1703" => 15_063,

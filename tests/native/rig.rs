@@ -14,7 +14,7 @@ use kswrite_wire::{
 static TURN: Mutex<()> = Mutex::new(());
 
 /// A case in progress: it holds the turn, and remembers the counters at its start.
-pub struct Rig {
+pub(crate) struct Rig {
     _turn: MutexGuard<'static, ()>,
     before: Statistics,
     findings_before: Option<u32>,
@@ -22,7 +22,7 @@ pub struct Rig {
 
 impl Rig {
     /// Waits for the turn.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         Self {
             _turn: turn,
@@ -32,7 +32,7 @@ impl Rig {
     }
 
     /// What the filter counted since the case began.
-    pub fn delta(&self) -> Statistics {
+    pub(crate) fn delta(&self) -> Statistics {
         let (now, before) = (statistics(), self.before);
         Statistics {
             devices: now.devices,
@@ -55,7 +55,7 @@ impl Rig {
     }
 
     /// The final account; every handle of the case must be closed.
-    pub fn finish(self) {
+    pub(crate) fn finish(self) {
         let seen = self.delta();
         assert_eq!(seen.in_flight, 0, "writes are still in flight: {seen:?}");
         assert_eq!(
@@ -92,25 +92,25 @@ fn statistics() -> Statistics {
 }
 
 /// The counters of the Wine host; `None` on Windows.
-pub fn host_counters() -> Option<Counters> {
+pub(crate) fn host_counters() -> Option<Counters> {
     let host = File::open(wine_host::CONTROL_PATH, Access::ReadWrite).ok()?;
     Some(control(&host, wine_host::GET_COUNTERS, &()).expect("the host tells its counters"))
 }
 
 /// Opens a sink and gives it a script.
-pub fn open(kind: SinkKind, script: Script) -> File {
+pub(crate) fn open(kind: SinkKind, script: Script) -> File {
     let file = File::open(kind.path(), Access::ReadWrite).expect("the sink is installed");
     set_script(&file, script).expect("the script makes sense");
     file
 }
 
 /// Sets the script of a handle.
-pub fn set_script(file: &File, script: Script) -> Result<(), Win32Error> {
+pub(crate) fn set_script(file: &File, script: Script) -> Result<(), Win32Error> {
     control(file, sink::SET_SCRIPT, &script)
 }
 
 /// A script in which writes come as IRPs and complete so.
-pub fn irp_script(completion: Completion) -> Script {
+pub(crate) fn irp_script(completion: Completion) -> Script {
     Script {
         fast: FastMode::Decline as u32,
         completion: completion as u32,
@@ -119,26 +119,26 @@ pub fn irp_script(completion: Completion) -> Script {
 }
 
 /// What the sink was given through this handle.
-pub fn state(file: &File) -> State {
+pub(crate) fn state(file: &File) -> State {
     control(file, sink::GET_STATE, &()).expect("the sink tells its state")
 }
 
 /// Completes the held writes of this handle and says how many they were.
-pub fn release(file: &File) -> u32 {
+pub(crate) fn release(file: &File) -> u32 {
     control::<(), Released>(file, sink::RELEASE, &())
         .expect("the sink releases")
         .count
 }
 
 /// A write by event.
-pub fn start(file: &File, offset: u64, bytes: &[u8]) -> Started<ByEvent> {
+pub(crate) fn start(file: &File, offset: u64, bytes: &[u8]) -> Started<ByEvent> {
     Operation::by_event()
         .expect("an event")
         .write_at(file, offset, bytes.to_vec())
 }
 
 /// A write by event that must be pending.
-pub fn start_pending(file: &File, offset: u64, bytes: &[u8]) -> Pending<ByEvent> {
+pub(crate) fn start_pending(file: &File, offset: u64, bytes: &[u8]) -> Pending<ByEvent> {
     match start(file, offset, bytes) {
         Started::Pending(pending) => pending,
         Started::Finished(Finished { result, .. }) => panic!("the write was not held: {result:?}"),
@@ -146,12 +146,12 @@ pub fn start_pending(file: &File, offset: u64, bytes: &[u8]) -> Pending<ByEvent>
 }
 
 /// A write that is waited for.
-pub fn write(file: &File, offset: u64, bytes: &[u8]) -> Result<u32, Win32Error> {
+pub(crate) fn write(file: &File, offset: u64, bytes: &[u8]) -> Result<u32, Win32Error> {
     start(file, offset, bytes).wait().result
 }
 
 /// Bytes in which every position can be told from the others nearby.
-pub fn pattern(length: usize, seed: u8) -> Vec<u8> {
+pub(crate) fn pattern(length: usize, seed: u8) -> Vec<u8> {
     (0..length)
         .map(|i| (i as u8).wrapping_mul(31).wrapping_add((i >> 8) as u8) ^ seed)
         .collect()

@@ -40,11 +40,6 @@ impl Layout {
         self.out.join("wdk")
     }
 
-    /// Import library of Wine's own ntoskrnl, for the Wine host alone.
-    pub(crate) fn wine_lib(&self) -> PathBuf {
-        self.out.join("wine-lib")
-    }
-
     /// The patched copy of wdk-build.
     pub(crate) fn wdk_build(&self) -> PathBuf {
         self.out.join("wdk-build")

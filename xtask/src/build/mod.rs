@@ -23,15 +23,15 @@ pub(crate) fn prepare(layout: &Layout, tools: &Tools) -> Result<()> {
 /// Makes every artefact in `target/kswrite` anew whose sources have changed.
 pub(crate) fn all(layout: &Layout, tools: &Tools) -> Result<()> {
     prepare(layout, tools)?;
-    let drivers = driver_cargo(layout, tools, "build").args(["-p", "kswrite", "-p", "ksink"]);
-    step::run(layout, "build kswrite.sys, ksink.sys", "build-drivers", &drivers)?;
+    let drivers =
+        driver_cargo(layout, tools, "build").args(["-p", "kswrite", "-p", "ksink", "-p", "wine_kmdf"]);
+    step::run(
+        layout,
+        "build the drivers and the Wine host",
+        "build-drivers",
+        &drivers,
+    )?;
     wdk::check_lock(layout)?;
-    let mut library = std::ffi::OsString::from("-Clink-arg=");
-    library.push(layout.wine_lib().join("wine-ntoskrnl.lib"));
-    let host = driver_cargo(layout, tools, "rustc")
-        .args(["-p", "wine_kmdf", "--"])
-        .arg(library);
-    step::run(layout, "build WDFLDR.SYS for Wine", "build-host", &host)?;
     let harness = user_cargo(layout, tools, "build").args(["-p", "ksw"]);
     step::run(layout, "build ksw.exe", "build-ksw", &harness)?;
     publish::all(layout)?;

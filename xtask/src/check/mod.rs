@@ -17,7 +17,7 @@ use crate::tools::{self, Purpose};
 pub(crate) fn check(layout: &Layout) -> Result<ExitCode> {
     let tools = tools::ensure(layout, Purpose::Lint)?;
     build::prepare(layout, &tools)?;
-    let deny = ["--", "-D", "warnings"];
+    let deny = ["--keep-going", "--", "-D", "warnings"];
     let steps: [(&str, &str, Command); 4] = [
         (
             "format",

@@ -13,8 +13,6 @@ const IMAGES: [&str; 5] = [
     "/opt/wine-stable/lib/wine/x86_64-windows",
 ];
 
-const NTOSKRNL: &str = "ntoskrnl.exe";
-
 /// The installed Wine.
 #[derive(Clone, Debug)]
 pub(crate) struct Wine {
@@ -33,18 +31,13 @@ impl Wine {
         let server = first(&["/usr/lib/wine/wineserver64"], &["wineserver"]).context("no wineserver")?;
         let mut folders = IMAGES.iter().map(PathBuf::from);
         let images = folders
-            .find(|folder| folder.join(NTOSKRNL).exists())
+            .find(|folder| folder.join("ntoskrnl.exe").exists())
             .context("Wine has no 64-bit ntoskrnl.exe")?;
         Ok(Self {
             loader,
             server,
             images,
         })
-    }
-
-    /// `ntoskrnl.exe` as Wine has it.
-    pub(crate) fn ntoskrnl(&self) -> PathBuf {
-        self.images.join(NTOSKRNL)
     }
 
     /// Version as Wine says it.

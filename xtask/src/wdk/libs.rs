@@ -1,34 +1,30 @@
-//! The `Lib` half of the WDK-shaped folder, and the import library of Wine's ntoskrnl for the Wine host.
+//! The `Lib` half of the WDK-shaped folder.
 //!
-//! The libraries of the drivers hold the names of `imports.csv` and nothing else: a driver that uses another
-//! one does not link.
+//! The import libraries hold the names of `imports.csv` and nothing else: a driver that uses another one does
+//! not link.
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use fs_err as fs;
-use object::read::pe::PeFile64;
 
 use super::imports::Imports;
 use super::{KMDF, VERSION};
 use crate::layout::Layout;
 use crate::process::Command;
 use crate::step;
-use crate::tools::{Llvm, Tools};
+use crate::tools::Llvm;
 
 /// Libraries that the WDK has and wdk-build links, of which the drivers need nothing.
 const EMPTY: [&str; 2] = ["wmilib", "BufferOverflowFastFailK"];
 
 /// Makes all of them anew.
-pub(super) fn make(layout: &Layout, tools: &Tools) -> Result<()> {
+pub(super) fn make(layout: &Layout, llvm: &Llvm) -> Result<()> {
     let folder = layout.wdk().join("Lib").join(VERSION).join("km/x64");
     fs::create_dir_all(&folder)?;
     fs::create_dir_all(layout.wdk().join("Lib/wdf/kmdf/x64").join(KMDF))?;
     let imports = Imports::read(&layout.wdk_sources().join("imports.csv"))?;
-    let maker = Maker {
-        layout,
-        llvm: &tools.llvm,
-    };
+    let maker = Maker { layout, llvm };
     maker.import_library(&folder, "ntoskrnl", "ntoskrnl.exe", imports.of("ntoskrnl.exe"))?;
     maker.import_library(&folder, "hal", "HAL.dll", imports.of("HAL.dll"))?;
     maker.import_library(&folder, "WdfLdr", "WDFLDR.SYS", imports.of("WDFLDR.SYS"))?;
@@ -43,16 +39,7 @@ pub(super) fn make(layout: &Layout, tools: &Tools) -> Result<()> {
         "WdfDriverEntry",
         &layout.wdk_sources().join("lib/entry.c"),
     )?;
-
-    let wine = layout.wine_lib();
-    fs::create_dir_all(&wine)?;
-    let names = exports(&tools.wine.ntoskrnl())?;
-    maker.import_library(
-        &wine,
-        "wine-ntoskrnl",
-        "ntoskrnl.exe",
-        names.iter().map(String::as_str),
-    )
+    Ok(())
 }
 
 struct Maker<'a> {
@@ -119,18 +106,4 @@ impl Maker<'_> {
             &pack,
         )
     }
-}
-
-/// The names that an image exports.
-fn exports(image: &Path) -> Result<Vec<String>> {
-    let data = fs::read(image)?;
-    let file = PeFile64::parse(data.as_slice())?;
-    let table = file
-        .export_table()?
-        .with_context(|| format!("{} exports nothing", image.display()))?;
-    let mut names = Vec::new();
-    for export in table.exports()? {
-        names.extend(export.name.map(|name| String::from_utf8_lossy(name).into_owned()));
-    }
-    Ok(names)
 }

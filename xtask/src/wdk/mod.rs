@@ -55,14 +55,13 @@ fn prepare_libs(layout: &Layout, tools: &Tools) -> Result<()> {
         .word(tools.llvm.bin.as_os_str().as_encoded_bytes())
         .path(&layout.wdk_sources().join("imports.csv"))?
         .path(&layout.wdk_sources().join("lib"))?
-        .path(&tools.wine.ntoskrnl())?
         .path(&layout.root.join("xtask/src/wdk/libs.rs"))?
         .digest();
     let stamp = layout.stamp("wdk-libs");
     if stamp::fresh(&stamp, &digest) && layout.wdk().join("Lib").is_dir() {
         return Ok(());
     }
-    libs::make(layout, tools)?;
+    libs::make(layout, &tools.llvm)?;
     crate::build::forget_images(layout)?;
     stamp::set(&stamp, &digest)
 }

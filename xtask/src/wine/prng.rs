@@ -17,7 +17,7 @@ pub(super) fn install(layout: &Layout, tools: &Tools) -> Result<()> {
         return Ok(());
     }
     let source = layout.root.join("xtask/wine/bcryptprimitives.c");
-    let library = layout.out.join("wine-lib").join(NAME);
+    let library = layout.out.join(NAME);
     let digest = Inputs::default().path(&source)?.digest();
     let stamp = layout.stamp("bcryptprimitives");
     if !stamp::fresh(&stamp, &digest) || !library.is_file() {
