@@ -60,10 +60,7 @@ fn pump(kind: SinkKind, seed: u8) {
             port.wait(None, &mut finished).expect("completions come");
             for token in &finished {
                 let write = pending.remove(token).expect("a token of ours");
-                assert_eq!(
-                    write.try_finish().map_or(Ok(0), |done| done.result),
-                    Ok(4096)
-                );
+                assert_eq!(write.try_finish().map_or(Ok(0), |done| done.result), Ok(4096));
             }
         }
     }

@@ -158,6 +158,7 @@ fn plain(mut command: Command) -> Command {
     command
         .env_remove("LD_LIBRARY_PATH")
         .env_remove("RUST_BACKTRACE")
+        .env("TERM", "dumb")
         .env("CARGO_TERM_COLOR", "never")
         .env("CARGO_TERM_PROGRESS_WHEN", "never")
 }
