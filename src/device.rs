@@ -1,12 +1,15 @@
 //! One filter device per stack.
 
-use kmdf::{DeviceInit, Driver, NtStatus, Object, ObjectAttributes, context_type};
+use kmdf::{
+    DeviceInit, Driver, NtStatus, Object, ObjectAttributes, context_type, write_irp::set_preprocess_write,
+};
 use kswrite_core::Statistics;
 
 use crate::{
     control,
     counters::Counters,
-    ffi::{driver_ref::DriverRef, entry, target::Target},
+    ffi::{driver_ref::DriverRef, target::Target},
+    write::Writes,
 };
 
 /// What the filter knows of one stack.
@@ -42,7 +45,7 @@ impl FilterDevice {
 /// What the framework says. The stack then works without the filter.
 pub fn add(driver: &Driver, mut init: DeviceInit<'_>) -> Result<(), NtStatus> {
     init.set_filter();
-    entry::take_writes(&mut init)?;
+    set_preprocess_write::<Writes>(&mut init)?;
     let device = init.create(ObjectAttributes::new().with_context::<FilterDevice>())?;
     let target = Target::below(device).ok_or(NtStatus::UNSUCCESSFUL)?;
     device.set_context(FilterDevice {

@@ -2,17 +2,16 @@
 //!
 //! Nothing is decided here; every method is one call.
 
-use kmdf::pool::NonPagedBuffer;
+use kmdf::{pool::NonPagedBuffer, write_irp::WriteIrp};
 use kswrite_core::{
     BufferMethod, Handoff, IoStatus, Kernel, NtStatus, ProcessorMode, Statistics, WriteCall, filter::Filter,
     payload::Payload,
 };
 
 use crate::ffi::{
-    cancel, guarded,
-    irp::{SentWrite, WriteRequest},
-    lower,
+    cancel, guarded, lower,
     mdl::{BorrowedMdl, OwnedMdl},
+    sent::SentWrite,
     target::{File, Target},
 };
 
@@ -85,25 +84,25 @@ impl Kernel for NtKernel {
         pages.mapped()
     }
 
-    fn map(&self, pages: BorrowedMdl) -> Result<Self::Address, NtStatus> {
-        pages.map()
+    fn map(&self, pages: BorrowedMdl, length: u32) -> Result<Self::Address, NtStatus> {
+        pages.map(length)
     }
 }
 
 impl Filter for NtKernel {
-    type Request = WriteRequest;
+    type Request = WriteIrp;
     type Sent = SentWrite;
 
-    fn complete(&self, request: WriteRequest, io: IoStatus) -> NtStatus {
+    fn complete(&self, request: WriteIrp, io: IoStatus) -> NtStatus {
         request.complete(io)
     }
 
     fn begin(
         &self,
-        request: WriteRequest,
+        request: WriteIrp,
         call: &WriteCall<Self>,
         payload: Payload<Self>,
-    ) -> Result<SentWrite, (WriteRequest, NtStatus)> {
+    ) -> Result<SentWrite, (WriteIrp, NtStatus)> {
         lower::begin(self.statistics, request, call, payload)
     }
 
@@ -135,7 +134,7 @@ impl Filter for NtKernel {
         lower::status(*sent)
     }
 
-    fn finish(&self, sent: SentWrite) -> WriteRequest {
+    fn finish(&self, sent: SentWrite) -> WriteIrp {
         lower::release(sent);
         sent.into_request()
     }

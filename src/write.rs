@@ -1,20 +1,38 @@
 //! The write path: capture, decide, complete. The decisions are `kswrite_core`'s.
 
-use kswrite_core::{NtStatus, filter};
+use kmdf::{
+    Device, IoStatus, NtStatus, Object,
+    write_irp::{PreprocessWrite, WriteIrp},
+};
+use kswrite_core::filter;
 
 use crate::{
     device::FilterDevice,
-    ffi::irp::{SentWrite, WriteRequest},
+    ffi::{capture, sent::SentWrite},
     kernel::NtKernel,
 };
 
-/// `IRP_MJ_WRITE` of a filtered device. Returns the status for the I/O manager; the request is complete, or
-/// marked pending, when this returns.
+/// The writes of a filtered device, before the framework looks at them.
+pub struct Writes;
+
+impl PreprocessWrite for Writes {
+    fn write(device: &Device, request: WriteIrp) -> NtStatus {
+        if !capture::is_plain(&request) {
+            return request.to_framework(device);
+        }
+        match device.context::<FilterDevice>() {
+            Some(device) => dispatch(device, request),
+            None => request.complete(IoStatus::failed(NtStatus::DEVICE_NOT_READY)),
+        }
+    }
+}
+
+/// Writes, and returns the status for the I/O manager; the request is complete, or marked pending, then.
 ///
 /// IRQL: `<= DISPATCH_LEVEL`, in the context in which the request came.
-pub fn dispatch(device: &FilterDevice, request: WriteRequest) -> NtStatus {
+fn dispatch(device: &FilterDevice, request: WriteIrp) -> NtStatus {
     let statistics = device.statistics();
-    let call = request.capture(device.target());
+    let call = capture::capture(&request, device.target());
     filter::dispatch(&NtKernel { statistics }, statistics, &call, request)
 }
 

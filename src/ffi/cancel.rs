@@ -11,7 +11,7 @@ use core::{
 
 use wdk_sys::{DEVICE_OBJECT, IRP, PIRP, ntddk::IoReleaseCancelSpinLock};
 
-use super::irp::SentWrite;
+use super::sent::SentWrite;
 use crate::write;
 
 /// `IoSetCancelRoutine`: an exchange of the field, as the macro of the WDK does it.

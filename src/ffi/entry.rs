@@ -1,16 +1,12 @@
-//! Where the system enters the driver: `DriverEntry`, and the bare IRPs of `IRP_MJ_WRITE`.
+//! Where the system enters the driver.
 #![expect(unsafe_code, reason = "called by the system with pointers")]
 
-use core::ptr::NonNull;
+use kmdf::{Driver, NtStatus, ObjectAttributes};
+use wdk_sys::{NTSTATUS, PCUNICODE_STRING, PDRIVER_OBJECT};
 
-use kmdf::{Device, DeviceInit, Driver, IoStatus, NtStatus, Object, ObjectAttributes, device::Preprocess};
-use wdk_sys::{IRP, NTSTATUS, PCUNICODE_STRING, PDRIVER_OBJECT};
-
-use super::{irp::WriteRequest, narrow::MAJOR_WRITE};
 use crate::{
-    device::FilterDevice,
     driver::{self, DriverContext, Events},
-    fast_io, write,
+    fast_io,
 };
 
 /// Pool tag of the driver: `KsWr`.
@@ -46,31 +42,4 @@ unsafe fn load(driver_object: PDRIVER_OBJECT, registry_path: PCUNICODE_STRING) -
     // SAFETY: the driver object is this driver's.
     unsafe { fast_io::TABLE.publish(driver_object) };
     Ok(())
-}
-
-/// Lets the writes of a device come to this driver before the framework looks at them.
-///
-/// IRQL: `PASSIVE_LEVEL`.
-///
-/// # Errors
-///
-/// `STATUS_INSUFFICIENT_RESOURCES`.
-pub fn take_writes(init: &mut DeviceInit<'_>) -> Result<(), NtStatus> {
-    init.set_preprocess::<Writes>(MAJOR_WRITE)
-}
-
-struct Writes;
-
-impl Preprocess for Writes {
-    fn preprocess(device: &Device, irp: NonNull<IRP>) -> NtStatus {
-        // SAFETY: the framework hands an IRP_MJ_WRITE to this driver, which completes it or marks it pending.
-        let request = unsafe { WriteRequest::from_raw(irp) };
-        if !request.is_plain() {
-            return request.pass_on(device);
-        }
-        match device.context::<FilterDevice>() {
-            Some(device) => write::dispatch(device, request),
-            None => request.complete(IoStatus::failed(NtStatus::DEVICE_NOT_READY)),
-        }
-    }
 }

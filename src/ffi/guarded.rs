@@ -13,7 +13,7 @@ use kswrite_core::{IoStatus, NtStatus, ProcessorMode, WriteCall, fast};
 use wdk_sys::{IO_STATUS_BLOCK, PFAST_IO_WRITE, ntddk::ExGetPreviousMode};
 
 use super::{
-    irp::mode_from_raw,
+    capture::mode_from_raw,
     narrow::bytes,
     target::{File, Target},
 };

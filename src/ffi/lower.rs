@@ -3,7 +3,10 @@
 
 use core::ptr::NonNull;
 
-use kmdf::pool::NonPagedBuffer;
+use kmdf::{
+    pool::NonPagedBuffer,
+    write_irp::{WriteIrp, current_location},
+};
 use kswrite_core::{IoStatus, NtStatus, Statistics, WriteCall, payload::Payload};
 use wdk_sys::{
     DEVICE_OBJECT, FILE_OBJECT, IO_STACK_LOCATION, IRP, IRP_BUFFERED_IO, IRP_NOCACHE, IRP_PAGING_IO,
@@ -12,9 +15,10 @@ use wdk_sys::{
 };
 
 use super::{
-    irp::{SentState, SentWrite, WriteRequest, current_stack, raw_mode},
+    capture::raw_mode,
     mdl::OwnedMdl,
     narrow::{INVOKE_ALWAYS, MAJOR_WRITE, bytes},
+    sent::{SentState, SentWrite},
     target::{File, Target},
 };
 use crate::{kernel::NtKernel, write};
@@ -45,10 +49,10 @@ mod owns {
 /// <https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-ioallocateirp>
 pub fn begin(
     statistics: &'static Statistics,
-    request: WriteRequest,
+    request: WriteIrp,
     call: &WriteCall<NtKernel>,
     payload: Payload<NtKernel>,
-) -> Result<SentWrite, (WriteRequest, NtStatus)> {
+) -> Result<SentWrite, (WriteIrp, NtStatus)> {
     // SAFETY: no preconditions but the IRQL; NULL is checked. No quota: the caller's IRP was charged.
     let lower = unsafe { IoAllocateIrp(call.device.stack_size(), 0) };
     let Some(lower) = NonNull::new(lower) else {
@@ -68,7 +72,7 @@ pub fn begin(
     Ok(sent)
 }
 
-fn fill_header(lower: NonNull<IRP>, request: &WriteRequest, call: &WriteCall<NtKernel>) {
+fn fill_header(lower: NonNull<IRP>, request: &WriteIrp, call: &WriteCall<NtKernel>) {
     let lower = lower.as_ptr();
     // SAFETY: the request is held.
     let issuer = unsafe { &raw const (*request.as_ptr()).Tail.Overlay.Thread };
@@ -132,8 +136,10 @@ fn set_system_buffer(lower: NonNull<IRP>, address: PVOID) {
 
 /// The stack location of the device below, with the completion routine of this filter in it.
 fn fill_stack(lower: NonNull<IRP>, call: &WriteCall<NtKernel>, sent: SentWrite) {
-    // SAFETY: the IRP is fresh: its current location is one above the first one.
-    let above = unsafe { current_stack(lower.as_ptr()) };
+    // SAFETY: the IRP is fresh and ours.
+    let above = unsafe { current_location(lower.as_ptr()) };
+    // SAFETY: as above; the current location of a fresh IRP is one above the first.
+    let above = unsafe { above.read() };
     // SAFETY: IoAllocateIrp made as many locations as the device below asks for, at least one, so the next
     // location exists.
     let next = unsafe { above.sub(1) };

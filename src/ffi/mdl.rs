@@ -6,27 +6,15 @@
 
 use core::ptr::NonNull;
 
-use kmdf::seh;
+use kmdf::{seh, write_irp};
 use kswrite_core::{NtStatus, ProcessorMode};
 use wdk_sys::{
     _LOCK_OPERATION::IoReadAccess,
-    _MEMORY_CACHING_TYPE::MmCached,
-    _MM_PAGE_PRIORITY::NormalPagePriority,
-    MDL, MDL_MAPPED_TO_SYSTEM_VA, MDL_SOURCE_IS_NONPAGED_POOL,
-    ntddk::{
-        IoAllocateMdl, IoBuildPartialMdl, IoFreeMdl, MmBuildMdlForNonPagedPool, MmMapLockedPagesSpecifyCache,
-        MmUnlockPages,
-    },
+    MDL,
+    ntddk::{IoAllocateMdl, IoBuildPartialMdl, IoFreeMdl, MmBuildMdlForNonPagedPool, MmUnlockPages},
 };
 
-use super::{guarded::Address, narrow::KERNEL_MODE};
-
-/// `MdlMappingNoExecute`: the mapping is not executable. Windows 8 and later.
-const MDL_MAPPING_NO_EXECUTE: u32 = 0x4000_0000;
-
-/// The headers disagree whether the parameter is an enum or a ULONG, so it is cast where it is used.
-const MAPPING_PRIORITY: u32 = 16 | MDL_MAPPING_NO_EXECUTE;
-const _: () = assert!(NormalPagePriority == 16);
+use super::{capture::raw_mode, guarded::Address};
 
 /// An MDL whose pages somebody else locked, borrowed from a request that is held.
 ///
@@ -44,6 +32,14 @@ impl BorrowedMdl {
         Self(mdl)
     }
 
+    /// `MmGetMdlByteCount`.
+    ///
+    /// IRQL: any.
+    pub fn length(self) -> usize {
+        // SAFETY: INVARIANT: the MDL is alive.
+        unsafe { (*self.0.as_ptr()).ByteCount as usize }
+    }
+
     /// `MmGetMdlVirtualAddress`: where the owner of the pages sees them.
     ///
     /// IRQL: any.
@@ -59,46 +55,22 @@ impl BorrowedMdl {
     ///
     /// IRQL: any.
     pub fn mapped(self) -> Option<Address> {
-        // SAFETY: INVARIANT: the MDL is alive.
-        let flags = unsafe { (*self.0.as_ptr()).MdlFlags };
-        let mapped = (MDL_MAPPED_TO_SYSTEM_VA | MDL_SOURCE_IS_NONPAGED_POOL).cast_signed();
-        if i32::from(flags) & mapped == 0 {
-            return None;
-        }
-        // SAFETY: INVARIANT: the MDL is alive, and its flags say that the field is valid.
-        Some(Address::new(unsafe { (*self.0.as_ptr()).MappedSystemVa }))
+        // SAFETY: INVARIANT: the MDL is locked, and alive.
+        let address = unsafe { write_irp::mapped_address(self.0.as_ptr()) };
+        address.map(|address| Address::new(address.as_ptr()))
     }
 
-    /// `MmGetSystemAddressForMdlSafe` with `NormalPagePriority`, not executable.
+    /// The system address of the first `length` bytes; the pages are mapped if they are not.
     ///
     /// IRQL: `<= DISPATCH_LEVEL`.
     ///
     /// # Errors
     ///
     /// `STATUS_INSUFFICIENT_RESOURCES`.
-    ///
-    /// <https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-mmmaplockedpagesspecifycache>
-    pub fn map(self) -> Result<Address, NtStatus> {
-        if let Some(address) = self.mapped() {
-            return Ok(address);
-        }
-        // SAFETY: INVARIANT: the pages are locked; with kernel mode and BugCheckOnFailure FALSE the call
-        // returns NULL when it fails, and the owner's unlock takes the mapping back.
-        let address = unsafe {
-            MmMapLockedPagesSpecifyCache(
-                self.0.as_ptr(),
-                KERNEL_MODE,
-                MmCached,
-                core::ptr::null_mut(),
-                0,
-                MAPPING_PRIORITY as _,
-            )
-        };
-        if address.is_null() {
-            Err(NtStatus::INSUFFICIENT_RESOURCES)
-        } else {
-            Ok(Address::new(address))
-        }
+    pub fn map(self, length: u32) -> Result<Address, NtStatus> {
+        // SAFETY: INVARIANT: the MDL is locked, and alive; its owner's unlock takes the mapping back.
+        let address = unsafe { write_irp::system_address(self.0.as_ptr(), length as usize) }?;
+        Ok(Address::new(address.as_ptr()))
     }
 }
 
@@ -134,9 +106,7 @@ impl OwnedMdl {
     pub fn lock(address: Address, length: u32, mode: ProcessorMode) -> Result<Self, NtStatus> {
         let mut owned = Self::allocate(address, length)?;
         // SAFETY: the MDL is fresh and describes the range; exceptions are caught inside the call.
-        let status = unsafe {
-            seh::guarded_probe_and_lock(owned.mdl.as_ptr(), super::irp::raw_mode(mode), IoReadAccess)
-        };
+        let status = unsafe { seh::guarded_probe_and_lock(owned.mdl.as_ptr(), raw_mode(mode), IoReadAccess) };
         // After an exception nothing is locked, and dropping only frees.
         status.ok()?;
         // INVARIANT: the call succeeded.

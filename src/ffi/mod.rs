@@ -3,11 +3,12 @@
 //! Each file wraps one thing: pointers in, safe values out. What two drivers need is in the crate `kmdf`.
 
 pub mod cancel;
+pub mod capture;
 pub mod driver_ref;
 pub mod entry;
 pub mod guarded;
-pub mod irp;
 pub mod lower;
 pub mod mdl;
 pub mod narrow;
+pub mod sent;
 pub mod target;

@@ -114,6 +114,26 @@ impl CallerBytes<'_> {
 }
 
 impl WriteIrp {
+    /// Takes an IRP over.
+    ///
+    /// # Safety
+    ///
+    /// The IRP is an `IRP_MJ_WRITE` that this driver holds, with its own stack location as the current one, and
+    /// no other value has it.
+    pub const unsafe fn from_raw(irp: NonNull<IRP>) -> Self {
+        Self(irp)
+    }
+
+    /// Gives the ownership away, into the hands of the caller.
+    pub fn into_raw(self) -> NonNull<IRP> {
+        ManuallyDrop::new(self).0
+    }
+
+    /// The pointer.
+    pub const fn as_ptr(&self) -> *mut IRP {
+        self.0.as_ptr()
+    }
+
     /// What and where.
     ///
     /// IRQL: any.
@@ -188,7 +208,7 @@ impl WriteIrp {
     ///
     /// <https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-iocompleterequest>
     pub fn complete(self, io: IoStatus) -> NtStatus {
-        let irp = ManuallyDrop::new(self).0.as_ptr();
+        let irp = self.into_raw().as_ptr();
         // SAFETY: the IRP was ours until here.
         let block = unsafe { &mut (*irp).IoStatus };
         block.__bindgen_anon_1.Status = io.status.0;
@@ -202,7 +222,7 @@ impl WriteIrp {
     ///
     /// IRQL: as the dispatch routine.
     pub fn to_framework(self, device: &Device) -> NtStatus {
-        let irp = ManuallyDrop::new(self).0.as_ptr();
+        let irp = self.into_raw().as_ptr();
         // The framework moves down again to the location that it has given to this driver.
         // SAFETY: the IRP was ours until here.
         unsafe { (*irp).CurrentLocation += 1 };
@@ -220,7 +240,9 @@ impl WriteIrp {
     }
 
     /// The stack location of this driver.
-    fn stack(&self) -> &IO_STACK_LOCATION {
+    ///
+    /// IRQL: any.
+    pub fn stack(&self) -> &IO_STACK_LOCATION {
         // SAFETY: by the invariant the IRP is ours.
         let current = unsafe { current_location(self.0.as_ptr()) };
         // SAFETY: as above.
@@ -246,10 +268,12 @@ const _: () = assert!(_MODE::KernelMode == 0 && IO_NO_INCREMENT == 0);
 
 /// The field of an IRP that points to the current stack location.
 ///
+/// IRQL: any.
+///
 /// # Safety
 ///
 /// The IRP is the caller's, and not in a queue that uses its `Tail`.
-unsafe fn current_location(irp: *mut IRP) -> *mut *mut IO_STACK_LOCATION {
+pub unsafe fn current_location(irp: *mut IRP) -> *mut *mut IO_STACK_LOCATION {
     // SAFETY: the caller's promise.
     unsafe {
         &raw mut (*irp)
@@ -261,27 +285,51 @@ unsafe fn current_location(irp: *mut IRP) -> *mut *mut IO_STACK_LOCATION {
     }
 }
 
-/// `MmGetSystemAddressForMdlSafe`, not executable, for the first `length` bytes.
+/// The system address of an MDL's pages, if they have one already.
+///
+/// IRQL: any.
 ///
 /// # Safety
 ///
 /// The MDL is locked, or describes non-paged pool.
-unsafe fn system_address(mdl: PMDL, length: usize) -> Result<NonNull<c_void>, NtStatus> {
+pub unsafe fn mapped_address(mdl: PMDL) -> Option<NonNull<c_void>> {
+    // SAFETY: the caller's promise; nobody changes an MDL that an IRP carries but by mapping it.
+    let fields = unsafe { &*mdl };
+    let has_address = (MDL_MAPPED_TO_SYSTEM_VA | MDL_SOURCE_IS_NONPAGED_POOL).cast_signed();
+    if i32::from(fields.MdlFlags) & has_address == 0 {
+        return None;
+    }
+    NonNull::new(fields.MappedSystemVa)
+}
+
+/// `MmGetSystemAddressForMdlSafe`, not executable, for the first `length` bytes.
+///
+/// IRQL: `<= DISPATCH_LEVEL`.
+///
+/// <https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-mmmaplockedpagesspecifycache>
+///
+/// # Errors
+///
+/// `STATUS_INVALID_PARAMETER` if the MDL is shorter, `STATUS_INSUFFICIENT_RESOURCES`.
+///
+/// # Safety
+///
+/// The MDL is locked, or describes non-paged pool.
+pub unsafe fn system_address(mdl: PMDL, length: usize) -> Result<NonNull<c_void>, NtStatus> {
     /// `NormalPagePriority | MdlMappingNoExecute`. The headers disagree whether the parameter is an enum or a
     /// ULONG, so it is cast where it is used.
     const PRIORITY: u32 = 16 | 0x4000_0000;
-    // SAFETY: the caller's promise; nobody changes an MDL that an IRP carries but by mapping it, as below.
-    let fields = unsafe { &*mdl };
-    if (fields.ByteCount as usize) < length {
+    // SAFETY: the caller's promise.
+    if (unsafe { (*mdl).ByteCount } as usize) < length {
         return Err(NtStatus::INVALID_PARAMETER);
     }
-    let has_address = (MDL_MAPPED_TO_SYSTEM_VA | MDL_SOURCE_IS_NONPAGED_POOL).cast_signed();
-    let address = if i32::from(fields.MdlFlags) & has_address != 0 {
-        fields.MappedSystemVa
-    } else {
-        // SAFETY: the pages are locked; the call returns NULL when it fails, and unlocking takes the mapping
-        // back.
-        unsafe { MmMapLockedPagesSpecifyCache(mdl, KERNEL_MODE, MmCached, ptr::null_mut(), 0, PRIORITY as _) }
+    // SAFETY: the caller's promise.
+    if let Some(address) = unsafe { mapped_address(mdl) } {
+        return Ok(address);
+    }
+    // SAFETY: the pages are locked; the call returns NULL when it fails, and unlocking takes the mapping back.
+    let address = unsafe {
+        MmMapLockedPagesSpecifyCache(mdl, KERNEL_MODE, MmCached, ptr::null_mut(), 0, PRIORITY as _)
     };
     NonNull::new(address).ok_or(NtStatus::INSUFFICIENT_RESOURCES)
 }

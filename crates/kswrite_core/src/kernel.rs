@@ -99,10 +99,10 @@ pub trait Kernel: Sized {
     /// The system address of locked pages if they have one already.
     fn mapped_address(&self, pages: Self::LockedPages) -> Option<Self::Address>;
 
-    /// `MmGetSystemAddressForMdlSafe`: maps the pages if they are not mapped.
+    /// `MmGetSystemAddressForMdlSafe` of the first `length` bytes: maps the pages if they are not mapped.
     ///
     /// # Errors
     ///
     /// `STATUS_INSUFFICIENT_RESOURCES`.
-    fn map(&self, pages: Self::LockedPages) -> Result<Self::Address, NtStatus>;
+    fn map(&self, pages: Self::LockedPages, length: u32) -> Result<Self::Address, NtStatus>;
 }

@@ -37,7 +37,7 @@ pub fn prepare<K: Kernel>(kernel: &K, call: &WriteCall<K>) -> Result<Payload<K>,
 fn buffered<K: Kernel>(kernel: &K, call: &WriteCall<K>) -> Result<Payload<K>, NtStatus> {
     match call.data {
         Data::System(address) => Ok(Payload::BorrowedSystem(address)),
-        Data::Locked { mdl, .. } => kernel.map(mdl).map(Payload::BorrowedSystem),
+        Data::Locked { mdl, .. } => kernel.map(mdl, call.length).map(Payload::BorrowedSystem),
         Data::Raw(address) => {
             check_raw(kernel, call, address)?;
             kernel.capture(address, call.length).map(Payload::System)

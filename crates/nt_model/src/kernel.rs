@@ -451,7 +451,7 @@ impl Kernel for Model {
         pages.mapped
     }
 
-    fn map(&self, pages: Pages) -> Result<Address, NtStatus> {
+    fn map(&self, pages: Pages, _length: u32) -> Result<Address, NtStatus> {
         if self.state.borrow_mut().fails(Fault::Map) {
             return Err(NtStatus::INSUFFICIENT_RESOURCES);
         }
