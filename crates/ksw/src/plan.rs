@@ -119,6 +119,8 @@ pub enum PlanError {
     DepthTooLarge(u32),
     /// `--script` is given for a device that is no sink.
     ScriptWithoutSink(String),
+    /// `--verify` is given for a sink that is opened without the right to read its state.
+    VerifyNeedsRead,
 }
 
 impl std::error::Error for PlanError {}
@@ -144,6 +146,10 @@ impl fmt::Display for PlanError {
                     "--depth {depth}: at most {MAX_DEPTH} writes are kept outstanding; give a smaller depth"
                 )
             }
+            Self::VerifyNeedsRead => f.write_str(
+                "--verify: a sink is asked for its digests through the same handle, which --access write does not \
+                 allow; give --access read-write",
+            ),
             Self::ScriptWithoutSink(device) => write!(
                 f,
                 "--script: {device} is not a sink, and only sinks understand scripts; give --device buffered, \
@@ -198,6 +204,9 @@ impl WriteOptions {
         let device = device_path(&self.device);
         if self.script.is_some() && !is_sink(&device) {
             return Err(PlanError::ScriptWithoutSink(device));
+        }
+        if self.verify && self.access == Access::Write && is_sink(&device) {
+            return Err(PlanError::VerifyNeedsRead);
         }
         Ok(WritePlan {
             device,
@@ -276,6 +285,23 @@ mod tests {
     }
 
     #[test]
+    fn a_sink_is_verified_through_a_readable_handle() {
+        let verify = |access, device: &str| {
+            let device = device.to_owned();
+            WriteOptions {
+                access,
+                device,
+                ..options()
+            }
+            .check()
+            .map(drop)
+        };
+        assert_eq!(verify(Access::Write, "direct"), Err(PlanError::VerifyNeedsRead));
+        assert_eq!(verify(Access::ReadWrite, "direct"), Ok(()));
+        assert_eq!(verify(Access::Write, "plain.bin"), Ok(()));
+    }
+
+    #[test]
     fn every_error_names_its_option() {
         for (error, option) in [
             (PlanError::BlockZero, "--block"),
@@ -283,6 +309,7 @@ mod tests {
             (PlanError::DepthZero, "--depth"),
             (PlanError::DepthTooLarge(1 << 20), "--depth"),
             (PlanError::ScriptWithoutSink(String::new()), "--script"),
+            (PlanError::VerifyNeedsRead, "--verify"),
         ] {
             assert!(error.to_string().starts_with(option), "{error}");
         }
