@@ -14,6 +14,7 @@
 
 mod bad_input;
 mod cancel;
+mod cli;
 mod data;
 mod lifetime;
 mod load;

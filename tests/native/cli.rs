@@ -1,0 +1,100 @@
+//! The command `ksw` with bad input: a clear message, the right exit code, and nothing left behind.
+
+use std::process::{Command, Output};
+
+use crate::rig::Rig;
+
+/// `ksw` as it lies on the path.
+fn ksw(arguments: &[&str]) -> Output {
+    Command::new("ksw")
+        .args(arguments)
+        .output()
+        .expect("ksw is on the path")
+}
+
+/// The exit code and what was said on the error stream.
+fn refusal(arguments: &[&str]) -> (Option<i32>, String) {
+    let output = ksw(arguments);
+    (
+        output.status.code(),
+        String::from_utf8_lossy(&output.stderr).into_owned(),
+    )
+}
+
+fn a_file() -> String {
+    std::env::current_exe()
+        .expect("this program")
+        .display()
+        .to_string()
+}
+
+/// Values that no plan can have are usage errors that name the option.
+#[test]
+fn nonsense_options_are_usage_errors() {
+    let rig = Rig::new();
+    let file = a_file();
+    for (option, value) in [
+        ("--block", "0"),
+        ("--block", "4GiB"),
+        ("--block", "lots"),
+        ("--depth", "0"),
+        ("--engine", "carrier-pigeon"),
+        ("--script", "fast=maybe"),
+    ] {
+        let (code, said) = refusal(&["write", "--device", "direct", "--file", &file, option, value]);
+        assert_eq!(code, Some(2), "{option} {value}: {said}");
+        assert!(said.contains(option), "{option} {value}: {said}");
+    }
+    rig.finish();
+}
+
+/// What is not there is named, with the system's error by name and number.
+#[test]
+fn missing_files_and_devices_are_named() {
+    let rig = Rig::new();
+    let file = a_file();
+    for (device, path, named, exit) in [
+        ("direct", r"C:\no\such\file", r"C:\no\such\file", 3),
+        (r"\\.\KsSinkNowhere", &file, "KsSinkNowhere", 4),
+    ] {
+        let (code, said) = refusal(&["write", "--device", device, "--file", path]);
+        assert_eq!(code, Some(exit), "{said}");
+        assert!(said.contains(named) && said.contains("ERROR_"), "{said}");
+    }
+    rig.finish();
+}
+
+/// A write that the device refuses ends with an error code, and the next one works.
+#[test]
+fn a_failing_device_is_an_error_and_the_next_write_works() {
+    let rig = Rig::new();
+    let file = a_file();
+    let write = |script: &str| {
+        ksw(&[
+            "write", "--device", "neither", "--file", &file, "--block", "1MiB", "--verify", "--script",
+            script,
+        ])
+    };
+    assert_ne!(write("fast=decline,status=0xC0000185").status.code(), Some(0));
+    let good = write("fast=decline");
+    assert_eq!(
+        good.status.code(),
+        Some(0),
+        "{}",
+        String::from_utf8_lossy(&good.stderr)
+    );
+    rig.finish();
+}
+
+/// A short write is not a success when the digests are to agree.
+#[test]
+fn verification_fails_when_bytes_are_missing() {
+    let rig = Rig::new();
+    let file = a_file();
+    let script = "fast=decline,short-by=1,every=2";
+    let output = ksw(&[
+        "write", "--device", "buffered", "--file", &file, "--verify", "--script", script,
+    ]);
+    assert_ne!(output.status.code(), Some(0));
+    rig.finish();
+}
