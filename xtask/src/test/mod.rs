@@ -3,7 +3,7 @@
 mod libtest;
 mod totals;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -26,8 +26,8 @@ pub(crate) struct TestOptions {
 
 /// The package of the tests.
 const PACKAGE: &str = "kswrite_tests";
-/// The test program that runs in Wine.
-const NATIVE: &str = "native";
+/// The test programs that run in Wine: package and name. The first needs no driver.
+const IN_WINE: [(&str, &str); 2] = [("kswrite_client", "overlapped"), (PACKAGE, "native")];
 /// The test program that inspects the built images.
 const IMAGE: &str = "image";
 /// All tests of one venue.
@@ -73,17 +73,20 @@ fn image(layout: &Layout, tools: &Tools, filter: Option<&str>, totals: &mut Tota
     totals.add("image", &ended)
 }
 
-/// The tests that run in Wine, against the loaded drivers.
+/// The tests that run in Wine, with the drivers loaded.
 fn wine(layout: &Layout, tools: &Tools, filter: Option<&str>, totals: &mut Totals) -> Result<()> {
-    let program = native_program(layout, tools)?;
+    let programs = native_programs(layout, tools)?;
     let session = Session::start(layout, tools, "test", Load::Filter, Pin::No)?;
-    let mut words = vec![program.display().to_string()];
-    words.extend(filter.map(str::to_owned));
-    // One sink of each kind, one host, one log: what one test leaves behind must not be blamed on another.
-    words.push("--test-threads=1".to_owned());
-    let command = session.windows(&words).timeout(TIMEOUT);
-    let ended = step::run_to_end(layout, "tests in Wine", "test-wine", &command)?;
-    totals.add("wine", &ended)?;
+    for (program, (_, name)) in programs.iter().zip(IN_WINE) {
+        let mut words = vec![program.display().to_string()];
+        words.extend(filter.map(str::to_owned));
+        // One sink of each kind, one host, one log: what one test leaves behind must not be blamed on another.
+        words.push("--test-threads=1".to_owned());
+        let command = session.windows(&words).timeout(TIMEOUT);
+        let log = format!("test-wine-{name}");
+        let ended = step::run_to_end(layout, &format!("tests in Wine: {name}"), &log, &command)?;
+        totals.add(&format!("wine, {name}"), &ended)?;
+    }
     let counters = session.counters()?;
     println!("host: {counters}");
     let unloaded = session.unload();
@@ -104,28 +107,31 @@ struct Message {
     executable: Option<PathBuf>,
 }
 
-/// Builds the test program for Windows; gives its path.
-fn native_program(layout: &Layout, tools: &Tools) -> Result<PathBuf> {
-    let command = build::user_cargo(layout, tools, "test").args([
-        "--no-run",
-        "-Zpanic-abort-tests",
-        "-p",
-        PACKAGE,
-        "--test",
-        NATIVE,
-        "--message-format=json",
-    ]);
+/// Builds the test programs for Windows; gives their paths, in the order of [`IN_WINE`].
+fn native_programs(layout: &Layout, tools: &Tools) -> Result<Vec<PathBuf>> {
+    let targets = IN_WINE
+        .iter()
+        .flat_map(|(package, name)| ["-p", *package, "--test", *name]);
+    let command = build::user_cargo(layout, tools, "test")
+        .args(["--no-run", "-Zpanic-abort-tests", "--message-format=json"])
+        .args(targets);
     let captured = step::capture(layout, "build the tests for Windows", "build-tests", &command)?;
     if captured.code != Some(0) {
         bail!("{}", captured.failure);
     }
-    captured
+    let built: Vec<PathBuf> = captured
         .text
         .lines()
         .filter_map(|line| serde_json::from_str::<Message>(line).ok()?.executable)
-        .find(|path| {
+        .collect();
+    let find = |name: &str| {
+        let program = built.iter().find(|path| {
             path.file_stem()
-                .is_some_and(|stem| stem.to_string_lossy().starts_with(NATIVE))
-        })
-        .with_context(|| format!("cargo built no {}", Path::new(NATIVE).display()))
+                .is_some_and(|stem| stem.to_string_lossy().starts_with(name))
+        });
+        program
+            .cloned()
+            .with_context(|| format!("cargo built no test program {name}"))
+    };
+    IN_WINE.iter().map(|(_, name)| find(name)).collect()
 }
