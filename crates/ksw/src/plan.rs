@@ -289,8 +289,8 @@ mod tests {
         let verify = |access, device: &str| {
             let device = device.to_owned();
             WriteOptions {
-                access,
                 device,
+                access,
                 ..options()
             }
             .check()
