@@ -16,6 +16,7 @@ mod bad_input;
 mod cancel;
 mod cli;
 mod data;
+mod faults;
 mod lifetime;
 mod load;
 mod paths;
