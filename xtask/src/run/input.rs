@@ -17,11 +17,10 @@ const PIECE: usize = 4096;
 
 /// The user's file, if it can be written to a device.
 pub(super) fn given(path: &Path) -> Result<PathBuf> {
-    let file = fs::canonicalize(path)?;
-    if !fs::metadata(&file)?.is_file() {
+    if !fs::metadata(path)?.is_file() {
         bail!("{} is not a file", path.display());
     }
-    Ok(file)
+    Ok(fs::canonicalize(path)?)
 }
 
 /// The file of the main job: at least 64 MiB, made from the images that were just built.

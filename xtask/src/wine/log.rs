@@ -6,17 +6,15 @@ use anyhow::Result;
 use fs_err as fs;
 
 /// A line with one of these means that the drivers, the host or Wine itself failed.
-const SIGNS: [&str; 7] = [
+const SIGNS: [&str; 5] = [
     "kswine: finding",
     "KeBugCheckEx",
     "didn't complete the IRP",
     "ZwLoadDriver failed",
     "wait timed out",
-    "unimplemented function",
-    "Unhandled page fault",
 ];
-/// Wine says it this way, at the start of a line, when a process of its own dies.
-const DEATH: &str = "wine: ";
+/// So begin the lines with which Wine says that a process of its own dies.
+const DEATHS: [&str; 2] = ["wine: Unhandled", "wine: Call from"];
 /// More are not printed: the log has them.
 const SHOWN: usize = 20;
 
@@ -63,7 +61,7 @@ impl Findings {
 }
 
 fn is_sign(line: &str) -> bool {
-    line.starts_with(DEATH) || SIGNS.iter().any(|sign| line.contains(sign))
+    DEATHS.iter().any(|death| line.starts_with(death)) || SIGNS.iter().any(|sign| line.contains(sign))
 }
 
 #[cfg(test)]
@@ -74,6 +72,7 @@ mod tests {
     fn failures_are_told_from_noise() {
         for line in [
             "wine: Unhandled page fault on write access to 0x10 at address 0x21A13C9 (thread 00f4)",
+            "wine: Call from 0x17001e1f2 to unimplemented function ntoskrnl.exe.ExAllocatePool2, aborting",
             "00d4:err:ntoskrnl:KeBugCheckEx deaddead 1 2 3 4",
             "00d4:warn:debugstr:vDbgPrintExWithPrefix 00000000:00000001: kswine: finding: leak",
             "00d4:err:ntoskrnl:dispatch_irp dispatch routine returned 0 but didn't complete the IRP",
@@ -81,6 +80,7 @@ mod tests {
             assert!(is_sign(line), "{line}");
         }
         for line in [
+            "wine: configuration in L\"/work/prefix\" has been updated.",
             "00d4:err:winediag:nodrv_CreateWindow Application tried to create a window",
             "00d4:warn:debugstr:vDbgPrintExWithPrefix 00000000:00000001: kswine: bound kswrite",
         ] {
