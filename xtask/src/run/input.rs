@@ -17,7 +17,8 @@ const PIECE: usize = 4096;
 
 /// The user's file, if it can be written to a device.
 pub(super) fn given(path: &Path) -> Result<PathBuf> {
-    if !fs::metadata(path)?.is_file() {
+    let about = std::fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
+    if !about.is_file() {
         bail!("{} is not a file", path.display());
     }
     Ok(fs::canonicalize(path)?)
