@@ -111,10 +111,14 @@ fn fire(object: &Arc<Object>) {
             irql::DISPATCH_LEVEL
         };
         let before = irql::set(level);
-        irql::guarded(object.client.name(), "EvtTimerFunc", || {
-            // SAFETY: the driver registered the callback; deletion waits for it.
-            unsafe { callback(object.as_handle()) };
-        });
+        irql::guarded(
+            || object.client.name().into(),
+            "EvtTimerFunc",
+            || {
+                // SAFETY: the driver registered the callback; deletion waits for it.
+                unsafe { callback(object.as_handle()) };
+            },
+        );
         irql::set(before);
     }
     timer.running.store(false, Ordering::Release);

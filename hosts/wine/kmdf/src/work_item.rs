@@ -50,10 +50,14 @@ impl WorkItem {
         // From here on it may be queued again.
         self.queued.store(false, Ordering::Release);
         if let Some(callback) = self.callback {
-            irql::guarded(object.client.name(), "EvtWorkItem", || {
-                // SAFETY: the driver registered the callback; deletion waits for it.
-                unsafe { callback(object.as_handle()) };
-            });
+            irql::guarded(
+                || object.client.name().into(),
+                "EvtWorkItem",
+                || {
+                    // SAFETY: the driver registered the callback; deletion waits for it.
+                    unsafe { callback(object.as_handle()) };
+                },
+            );
         }
         self.running.fetch_sub(1, Ordering::AcqRel);
     }

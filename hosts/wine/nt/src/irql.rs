@@ -5,6 +5,7 @@
 //! here.
 #![expect(unsafe_code, reason = "reads the thread's own block address")]
 
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::lock::Lock;
@@ -40,13 +41,13 @@ pub fn current() -> u8 {
 }
 
 /// Calls a driver, which has to return at the level at which it was called; if not, that is reported.
-pub fn guarded<R>(driver: &str, what: &str, body: impl FnOnce() -> R) -> R {
+pub fn guarded<R>(driver: impl FnOnce() -> String, what: &str, body: impl FnOnce() -> R) -> R {
     let before = current();
     let result = body();
     let after = set(before);
     if after != before {
         let text = format_args!("{what} was called at IRQL {before} and returned at IRQL {after}");
-        report::finding(driver, None, text);
+        report::finding(&driver(), None, text);
     }
     result
 }

@@ -187,7 +187,11 @@ fn send(device: PDEVICE_OBJECT, irp: Irp, dispatch: Dispatch, returned: Returned
     hide_buffers(device, irp);
 
     let before = DISPATCHING.swap(irql::thread(), Ordering::Relaxed);
-    let status = irql::guarded(report::UNKNOWN, "a dispatch routine", || dispatch(device, irp));
+    let status = irql::guarded(
+        || driver_of(record.device),
+        "a dispatch routine",
+        || dispatch(device, irp),
+    );
     DISPATCHING.store(before, Ordering::Relaxed);
     if returned == Returned::ToWine {
         judge_return(&record, irp, status);
