@@ -18,7 +18,7 @@ use wdk_sys::{
 };
 
 use crate::counts::Table;
-use crate::{drivers, faults, probe, report, sys};
+use crate::{faults, probe, report, sys};
 
 const PAGE_BYTES: usize = 4096;
 
@@ -167,16 +167,12 @@ fn capacity(address: usize, length: u32) -> u32 {
 pub unsafe extern "C" fn io_free_mdl(mdl: PMDL, caller: usize) {
     let Some(held) = MDLS.remove(mdl.expose_provenance()) else {
         let what = "IoFreeMdl of an MDL that this driver did not allocate, or freed before";
-        report::finding(
-            &drivers::name_at(caller),
-            Some(caller),
-            format_args!("{what}: {mdl:p}"),
-        );
+        report::finding(report::UNKNOWN, Some(caller), format_args!("{what}: {mdl:p}"));
         return;
     };
     if held.detail.locked {
         let what = format_args!("MDL {mdl:p} freed while its pages are locked");
-        report::finding(&drivers::name_at(caller), Some(caller), what);
+        report::finding(report::UNKNOWN, Some(caller), what);
     }
     // SAFETY: the table says that it came from IoAllocateMdl and was not freed since.
     unsafe { sys::IoFreeMdl(mdl) };
@@ -207,13 +203,12 @@ pub unsafe extern "C" fn mm_probe_and_lock_pages(
 /// Locks the pages, or says that they are not there.
 pub fn lock_pages(view: Mdl, operation: LOCK_OPERATION, caller: Option<usize>) -> bool {
     let mdl = view.as_ptr();
-    let name = caller.map_or_else(alloc::string::String::new, drivers::name_at);
     if view.flags() & (MDL_PAGES_LOCKED | MDL_PARTIAL | MDL_SOURCE_IS_NONPAGED_POOL) != 0 {
         let what = format_args!(
             "MmProbeAndLockPages of MDL {mdl:p} with flags {:#x}: locked, partial or nonpaged already",
             view.flags()
         );
-        report::finding(&name, caller, what);
+        report::finding(report::UNKNOWN, caller, what);
     }
     if faults::strikes(Service::ProbeAndLock) {
         return false;
@@ -248,7 +243,7 @@ pub unsafe extern "C" fn mm_unlock_pages(mdl: PMDL, caller: usize) {
     let own = MDLS.update(view.at(), |detail| core::mem::replace(&mut detail.locked, false));
     if own != Some(true) || view.flags() & MDL_PAGES_LOCKED == 0 {
         let what = format_args!("MmUnlockPages of MDL {mdl:p} that this driver did not lock");
-        report::finding(&drivers::name_at(caller), Some(caller), what);
+        report::finding(report::UNKNOWN, Some(caller), what);
         return;
     }
     view.set_flags(view.flags() & !(MDL_PAGES_LOCKED | MDL_MAPPED_TO_SYSTEM_VA | MDL_WRITE_OPERATION));
@@ -275,7 +270,11 @@ pub unsafe extern "C" fn mm_map_locked_pages_specify_cache(
         return core::ptr::null_mut();
     };
     if mode != 0 {
-        report::finding("?", None, format_args!("mapping into user mode is not emulated"));
+        report::finding(
+            report::UNKNOWN,
+            None,
+            format_args!("mapping into user mode is not emulated"),
+        );
         return core::ptr::null_mut();
     }
     map_pages(view)
@@ -289,12 +288,12 @@ pub fn map_pages(view: Mdl) -> PVOID {
     let flags = view.flags();
     if flags & (MDL_PAGES_LOCKED | MDL_PARTIAL) == 0 {
         let what = format_args!("mapping of MDL {:p} whose pages are not locked", view.as_ptr());
-        report::finding("?", None, what);
+        report::finding(report::UNKNOWN, None, what);
         return core::ptr::null_mut();
     }
     if flags & (MDL_MAPPED_TO_SYSTEM_VA | MDL_SOURCE_IS_NONPAGED_POOL) != 0 {
         let what = format_args!("mapping of MDL {:p} that has a system address", view.as_ptr());
-        report::finding("?", None, what);
+        report::finding(report::UNKNOWN, None, what);
     }
     let partial = if flags & MDL_PARTIAL != 0 {
         MDL_PARTIAL_HAS_BEEN_MAPPED
@@ -321,7 +320,7 @@ pub unsafe extern "C" fn mm_unmap_locked_pages(address: PVOID, mdl: PMDL) {
     };
     if view.flags() & MDL_MAPPED_TO_SYSTEM_VA == 0 || view.mapped() != address {
         let what = format_args!("MmUnmapLockedPages of MDL {mdl:p} that is not mapped at {address:p}");
-        report::finding("?", None, what);
+        report::finding(report::UNKNOWN, None, what);
         return;
     }
     view.set_flags(view.flags() & !(MDL_MAPPED_TO_SYSTEM_VA | MDL_PARTIAL_HAS_BEEN_MAPPED));
@@ -342,7 +341,7 @@ pub unsafe extern "C" fn mm_build_mdl_for_non_paged_pool(mdl: PMDL) {
     };
     if view.flags() & (MDL_PAGES_LOCKED | MDL_MAPPED_TO_SYSTEM_VA | MDL_PARTIAL) != 0 {
         let what = format_args!("MmBuildMdlForNonPagedPool of MDL {mdl:p} that is locked, mapped or partial");
-        report::finding("?", None, what);
+        report::finding(report::UNKNOWN, None, what);
     }
     view.set_mapped(core::ptr::with_exposed_provenance_mut(view.address()));
     view.set_flags(view.flags() | MDL_SOURCE_IS_NONPAGED_POOL);
@@ -367,7 +366,7 @@ pub unsafe extern "C" fn io_build_partial_mdl(source: PMDL, target: PMDL, addres
     let offset = start.wrapping_sub(source.address());
     let Some(rest) = (source.bytes() as usize).checked_sub(offset) else {
         report::finding(
-            "?",
+            report::UNKNOWN,
             None,
             format_args!("IoBuildPartialMdl: {address:p} lies outside the source"),
         );
@@ -379,12 +378,12 @@ pub unsafe extern "C" fn io_build_partial_mdl(source: PMDL, target: PMDL, addres
         .is_none_or(|held| start % PAGE_BYTES + bytes <= held.detail.capacity as usize);
     if bytes > rest || !fits {
         let what = "IoBuildPartialMdl: the range leaves the source or does not fit the target";
-        report::finding("?", None, format_args!("{what}"));
+        report::finding(report::UNKNOWN, None, format_args!("{what}"));
         return;
     }
     if source.flags() & (MDL_PAGES_LOCKED | MDL_SOURCE_IS_NONPAGED_POOL | MDL_PARTIAL) == 0 {
         report::finding(
-            "?",
+            report::UNKNOWN,
             None,
             format_args!("IoBuildPartialMdl: the source is neither locked nor nonpaged"),
         );

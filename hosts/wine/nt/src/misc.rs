@@ -10,7 +10,7 @@ use wdk_sys::{
 };
 
 use crate::irp::Irp;
-use crate::{drivers, irql, probe, report, sys, thread, user_irp};
+use crate::{irql, probe, report, sys, thread, user_irp};
 
 /// `ExGetPreviousMode`: user mode while a program's call is being dispatched, else kernel mode.
 ///
@@ -82,7 +82,7 @@ pub unsafe extern "C" fn ke_acquire_spin_lock_raise_to_dpc(lock: *mut usize, cal
     while let Err(owner) = cell.compare_exchange(0, this, Ordering::Acquire, Ordering::Relaxed) {
         if owner == this {
             let what = format_args!("spin lock {lock:p} taken twice by one thread");
-            report::finding(&drivers::name_at(caller), Some(caller), what);
+            report::finding(report::UNKNOWN, Some(caller), what);
             report::bug_check(0x0F, [lock.addr(), 0, 0, 0]);
         }
         // SAFETY: no preconditions.
@@ -103,11 +103,11 @@ pub unsafe extern "C" fn ke_release_spin_lock(lock: *mut usize, level: KIRQL, ca
     let cell = unsafe { AtomicUsize::from_ptr(lock) };
     if cell.swap(0, Ordering::Release) != irql::thread() {
         let what = format_args!("spin lock {lock:p} released by a thread that does not hold it");
-        report::finding(&drivers::name_at(caller), Some(caller), what);
+        report::finding(report::UNKNOWN, Some(caller), what);
     }
     if irql::current() < irql::DISPATCH_LEVEL {
         let what = format_args!("spin lock {lock:p} released at IRQL {}", irql::current());
-        report::finding(&drivers::name_at(caller), Some(caller), what);
+        report::finding(report::UNKNOWN, Some(caller), what);
     }
     irql::set(level);
 }

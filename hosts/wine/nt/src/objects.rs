@@ -8,7 +8,7 @@ use wdk_sys::{
 };
 
 use crate::counts::Table;
-use crate::{drivers, report, sys, user_irp};
+use crate::{report, sys, user_irp};
 
 /// References that drivers took, by object; the detail is how many.
 pub static REFERENCES: Table<u32> = Table::new();
@@ -48,7 +48,7 @@ pub unsafe extern "C" fn obf_dereference_object(object: PVOID, caller: usize) {
     match left {
         None => {
             let what = format_args!("ObfDereferenceObject of {object:p}, on which no driver has a reference");
-            report::finding(&drivers::name_at(caller), Some(caller), what);
+            report::finding(report::UNKNOWN, Some(caller), what);
             return;
         }
         Some(0) => {
@@ -82,7 +82,7 @@ pub unsafe extern "C" fn ob_reference_object_by_handle(
     let user_mode = (access_and_mode >> 32) as u8 != 0;
     if !information.is_null() {
         let what = format_args!("ObReferenceObjectByHandle: handle information is not emulated");
-        report::finding(&drivers::name_at(caller), Some(caller), what);
+        report::finding(report::UNKNOWN, Some(caller), what);
         return STATUS_INVALID_PARAMETER;
     }
     let status = if user_mode || user_irp::in_user_call() {
@@ -165,7 +165,7 @@ pub unsafe extern "C" fn io_get_related_device_object(file: PFILE_OBJECT) -> PDE
     let device = unsafe { (*file).DeviceObject };
     if device.is_null() {
         report::finding(
-            "?",
+            report::UNKNOWN,
             None,
             format_args!("file object {file:p} has no device in this process"),
         );

@@ -12,7 +12,7 @@ use wdk_sys::{
 use crate::counts::Table;
 use crate::irp::{Irp, TYPE_IRP};
 use crate::lock::Lock;
-use crate::{drivers, faults, report, sys};
+use crate::{faults, report, sys};
 
 /// Whether an IRP that a driver allocated is live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +41,7 @@ static RING: Lock<VecDeque<usize>> = Lock::new(VecDeque::new());
 pub unsafe extern "C" fn io_allocate_irp(stack_size: CCHAR, charge_quota: BOOLEAN, caller: usize) -> PIRP {
     if stack_size < 1 {
         let what = format_args!("IoAllocateIrp with {stack_size} stack locations");
-        report::finding(&drivers::name_at(caller), Some(caller), what);
+        report::finding(report::UNKNOWN, Some(caller), what);
         return core::ptr::null_mut();
     }
     if faults::strikes(Service::AllocateIrp) {
@@ -71,11 +71,7 @@ pub unsafe extern "C" fn io_free_irp(irp: PIRP, caller: usize) {
             Some(_) => "freed twice",
             None => "freed, but not allocated by a driver",
         };
-        report::finding(
-            &drivers::name_at(caller),
-            Some(caller),
-            format_args!("IRP {irp:p} {what}"),
-        );
+        report::finding(report::UNKNOWN, Some(caller), format_args!("IRP {irp:p} {what}"));
         return;
     }
     // SAFETY: the table says that the IRP is live.
@@ -88,7 +84,7 @@ pub unsafe extern "C" fn io_free_irp(irp: PIRP, caller: usize) {
             view.location(),
             view.stack_count()
         );
-        report::finding(&drivers::name_at(caller), Some(caller), what);
+        report::finding(report::UNKNOWN, Some(caller), what);
     }
     poison(view);
     keep(irp.expose_provenance());
@@ -137,9 +133,8 @@ fn release(address: usize) {
     let held = IRPS.remove(address);
     if view.kind().0 != TYPE_IRP || !is_untouched(view) {
         let caller = held.map(|held| held.caller);
-        let name = caller.map_or_else(alloc::string::String::new, drivers::name_at);
         report::finding(
-            &name,
+            report::UNKNOWN,
             caller,
             format_args!("IRP {address:#x} was written to after it was freed"),
         );
@@ -179,15 +174,15 @@ pub unsafe extern "C" fn iof_call_driver(device: PDEVICE_OBJECT, irp: PIRP, call
     let Some(view) = (unsafe { Irp::from_raw(irp) }) else {
         return STATUS_INVALID_PARAMETER;
     };
-    let name = drivers::name_at(caller);
-    if is_freed(view, &name, Some(caller)) || crate::user_irp::is_done(view, &name, Some(caller)) {
+    let name = report::UNKNOWN;
+    if is_freed(view, name, Some(caller)) || crate::user_irp::is_done(view, name, Some(caller)) {
         return STATUS_INVALID_DEVICE_REQUEST;
     }
     // SAFETY: the caller passes a live device.
     let needed = unsafe { (*device).StackSize };
     if view.remaining() < 1 {
         let what = format_args!("IofCallDriver: IRP {irp:p} has no stack location left");
-        report::finding(&name, Some(caller), what);
+        report::finding(name, Some(caller), what);
         report::bug_check(0x35, [irp.addr(), 0, 0, 0]);
     }
     if view.remaining() < needed {
@@ -195,7 +190,7 @@ pub unsafe extern "C" fn iof_call_driver(device: PDEVICE_OBJECT, irp: PIRP, call
             "IofCallDriver: IRP {irp:p} has {} stack locations left, the device needs {needed}",
             view.remaining()
         );
-        report::finding(&name, Some(caller), what);
+        report::finding(name, Some(caller), what);
     }
     // SAFETY: the caller passes a live device, and the stack locations were counted.
     unsafe { view.call(device) }
@@ -211,7 +206,7 @@ pub unsafe extern "C" fn iof_call_driver(device: PDEVICE_OBJECT, irp: PIRP, call
 pub unsafe extern "C" fn iof_complete_request(irp: PIRP, _boost: CCHAR, caller: usize) {
     // SAFETY: the caller owns the IRP; a freed or complete one is still mapped, and is found below.
     if let Some(view) = unsafe { Irp::from_raw(irp) } {
-        view.complete(&drivers::name_at(caller), Some(caller));
+        view.complete(report::UNKNOWN, Some(caller));
     }
 }
 

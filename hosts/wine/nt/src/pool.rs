@@ -5,7 +5,7 @@ use kswrite_wire::wine_host::Service;
 use wdk_sys::{PVOID, SIZE_T, ULONG};
 
 use crate::counts::Table;
-use crate::{drivers, faults, irql, report, sys};
+use crate::{faults, irql, report, sys};
 
 const FLAG_UNINITIALIZED: u64 = 0x02;
 const FLAG_RAISE_ON_FAILURE: u64 = 0x20;
@@ -55,7 +55,7 @@ pub unsafe extern "C" fn ex_allocate_pool2(flags: u64, bytes: SIZE_T, tag: ULONG
     check_flags(flags, tag, caller);
     if flags & FLAG_RAISE_ON_FAILURE != 0 {
         let what = format_args!("POOL_FLAG_RAISE_ON_FAILURE is not emulated");
-        report::finding(&drivers::name_at(caller), Some(caller), what);
+        report::finding(report::UNKNOWN, Some(caller), what);
     }
     allocate(bytes, tag, caller, flags & FLAG_UNINITIALIZED == 0)
 }
@@ -65,15 +65,15 @@ fn check_flags(flags: u64, tag: u32, caller: usize) {
     let named = kinds.iter().filter(|kind| flags & **kind != 0).count();
     if named != 1 {
         let what = format_args!("ExAllocatePool2: flags {flags:#x} do not name one pool");
-        report::finding(&drivers::name_at(caller), Some(caller), what);
+        report::finding(report::UNKNOWN, Some(caller), what);
     }
     if tag == 0 {
         let what = format_args!("ExAllocatePool2: the tag is 0");
-        report::finding(&drivers::name_at(caller), Some(caller), what);
+        report::finding(report::UNKNOWN, Some(caller), what);
     }
     if flags & FLAG_PAGED != 0 && irql::current() >= irql::DISPATCH_LEVEL {
         let what = format_args!("ExAllocatePool2: paged pool at DISPATCH_LEVEL");
-        report::finding(&drivers::name_at(caller), Some(caller), what);
+        report::finding(report::UNKNOWN, Some(caller), what);
     }
 }
 
@@ -135,7 +135,7 @@ fn allocate(bytes: u64, tag: u32, caller: usize, zero: bool) -> PVOID {
 pub unsafe extern "C" fn ex_free_pool_with_tag(address: PVOID, tag: ULONG, caller: usize) {
     let Some(held) = ALLOCATIONS.remove(address.addr()) else {
         let what = format_args!("free of {address:p}, which this driver did not allocate, or freed before");
-        report::finding(&drivers::name_at(caller), Some(caller), what);
+        report::finding(report::UNKNOWN, Some(caller), what);
         return;
     };
     if tag != 0 && tag != held.detail.tag {
@@ -145,7 +145,7 @@ pub unsafe extern "C" fn ex_free_pool_with_tag(address: PVOID, tag: ULONG, calle
             Tag(held.detail.tag),
             crate::caller::Place(held.caller)
         );
-        report::finding(&drivers::name_at(caller), Some(caller), what);
+        report::finding(report::UNKNOWN, Some(caller), what);
     }
     let filled = held.detail.bytes.min(FREED_BYTES);
     // SAFETY: the allocation is live and at least this long.

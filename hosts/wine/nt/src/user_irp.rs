@@ -15,6 +15,7 @@
 
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use wdk_sys::{
@@ -78,11 +79,14 @@ struct File {
     cleaned: bool,
     failed: Option<NTSTATUS>,
     close: Option<WaitingClose>,
-    device: usize,
+    /// The device that was opened, which is held; 0 when the open was not seen.
+    opened: usize,
 }
 
 static IRPS: Lock<BTreeMap<usize, Arc<Record>>> = Lock::new(BTreeMap::new());
 static FILES: Lock<BTreeMap<usize, File>> = Lock::new(BTreeMap::new());
+/// Devices of files that were closed, to be given back.
+static CLOSED: Lock<Vec<usize>> = Lock::new(Vec::new());
 /// The thread that is dispatching a program's IRP, for `ExGetPreviousMode`.
 static DISPATCHING: AtomicUsize = AtomicUsize::new(0);
 /// Gets a close to a worker thread of the host.
@@ -119,24 +123,27 @@ pub fn open_files() -> u64 {
 /// Handles open on the stack that `device` belongs to.
 pub fn open_files_on(device: PDEVICE_OBJECT) -> usize {
     let top = top_of(device);
-    let opened: alloc::vec::Vec<usize> = FILES.lock().values().map(|file| file.device).collect();
+    let opened: Vec<usize> = FILES.lock().values().map(|file| file.opened).collect();
     opened
         .into_iter()
+        .filter(|opened| *opened != 0)
         .filter(|other| top_of(core::ptr::with_exposed_provenance_mut(*other)) == top)
         .count()
 }
 
 fn top_of(device: PDEVICE_OBJECT) -> usize {
-    // SAFETY: devices with open files are not deleted.
+    // SAFETY: devices with open files are held.
     unsafe { sys::IoGetAttachedDevice(device) }.addr()
 }
 
 /// Lets a fresh IRP into the stack whose top is `device`.
 pub fn enter(device: PDEVICE_OBJECT, irp: Irp, dispatch: Dispatch) -> NTSTATUS {
+    let closed = core::mem::take(&mut *CLOSED.lock());
+    closed.into_iter().for_each(release);
     let stack = irp.current();
     let file = stack.file_object();
     match stack.major() {
-        CREATE => note_open(file, device),
+        CREATE => note_open(file),
         CLOSE => return close(device, irp, dispatch),
         _ => {
             let mut files = FILES.lock();
@@ -151,10 +158,36 @@ pub fn enter(device: PDEVICE_OBJECT, irp: Irp, dispatch: Dispatch) -> NTSTATUS {
     send(device, irp, dispatch, Returned::ToWine)
 }
 
-fn note_open(file: PFILE_OBJECT, device: PDEVICE_OBJECT) {
+/// Keeps the device of an open file, and its driver's object: Wine frees both while handles are open, and
+/// goes on calling them.
+fn hold(device: usize) {
+    let device: PDEVICE_OBJECT = core::ptr::with_exposed_provenance_mut(device);
+    // SAFETY: a device that is being opened is live.
+    let driver = unsafe { (*device).DriverObject };
+    // SAFETY: as above.
+    unsafe { sys::ObfReferenceObject(device.cast()) };
+    // SAFETY: a live device has a live driver object.
+    unsafe { sys::ObfReferenceObject(driver.cast()) };
+}
+
+/// Gives back what [`hold`] took.
+fn release(device: usize) {
+    let device: PDEVICE_OBJECT = core::ptr::with_exposed_provenance_mut(device);
+    // SAFETY: held since the file was opened.
+    let driver = unsafe { (*device).DriverObject };
+    // SAFETY: as above.
+    unsafe { sys::ObfDereferenceObject(device.cast()) };
+    // SAFETY: as above.
+    unsafe { sys::ObfDereferenceObject(driver.cast()) };
+}
+
+fn note_open(file: PFILE_OBJECT) {
+    // SAFETY: the file object that Wine is opening.
+    let opened = unsafe { (*file).DeviceObject }.expose_provenance();
+    hold(opened);
     let state = File {
         outstanding: 1,
-        device: device.expose_provenance(),
+        opened,
         ..File::default()
     };
     FILES.lock().insert(file.addr(), state);
@@ -296,11 +329,11 @@ unsafe extern "C" fn completed(device: PDEVICE_OBJECT, irp: PIRP, context: PVOID
 
 /// Counts an IRP of the file out, and gives the close that waited for it.
 fn leave_file(file: usize, major: u8, failed: Option<NTSTATUS>) -> Option<WaitingClose> {
-    let mut files = FILES.lock();
     if major == CLOSE {
-        files.remove(&file);
+        forget_file(file);
         return None;
     }
+    let mut files = FILES.lock();
     let state = files.get_mut(&file)?;
     state.outstanding = state.outstanding.saturating_sub(1);
     if failed.is_some() {
@@ -310,6 +343,14 @@ fn leave_file(file: usize, major: u8, failed: Option<NTSTATUS>) -> Option<Waitin
         state.close.take()
     } else {
         None
+    }
+}
+
+fn forget_file(file: usize) {
+    let state = FILES.lock().remove(&file);
+    // Wine still touches the device after the close is complete: it goes with the next IRP.
+    if let Some(opened) = state.map(|state| state.opened).filter(|opened| *opened != 0) {
+        CLOSED.lock().push(opened);
     }
 }
 
@@ -335,7 +376,7 @@ fn close(device: PDEVICE_OBJECT, irp: Irp, dispatch: Dispatch) -> NTSTATUS {
     };
     if failed {
         // Windows sends neither cleanup nor close for a file that was never opened.
-        FILES.lock().remove(&file.addr());
+        forget_file(file.addr());
         return irp.complete_with("", STATUS_SUCCESS, 0);
     }
     cleanup(device, file);
