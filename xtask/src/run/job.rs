@@ -24,10 +24,16 @@ pub(crate) enum Route {
     Fast,
     /// FastIoWrite declines, and the IRP pends.
     Irp,
+    /// FastIoWrite declines, and the IRP completes before the dispatch routine returns.
+    Inline,
 }
 
 impl Route {
+    /// The paths of the main job.
     pub(crate) const ALL: [Self; 2] = [Self::Fast, Self::Irp];
+    /// The paths of the benchmark. A pended write also measures how the host's timer thread is scheduled; one
+    /// that completes inline shows what the filter itself costs.
+    pub(crate) const MEASURED: [Self; 3] = [Self::Fast, Self::Inline, Self::Irp];
 
     /// What the sink is told to do. Without the filter nothing calls FastIoWrite: then the first script
     /// completes each IRP at once, and the second pends it.
@@ -35,6 +41,7 @@ impl Route {
         match self {
             Self::Fast => "fast=accept,completion=inline",
             Self::Irp => "fast=decline,completion=pended",
+            Self::Inline => "fast=decline,completion=inline",
         }
     }
 
@@ -43,6 +50,7 @@ impl Route {
         match self {
             Self::Fast => "fast",
             Self::Irp => "irp",
+            Self::Inline => "irp inline",
         }
     }
 }
