@@ -8,7 +8,7 @@ use wdk_sys::{
     STATUS_NOINTERFACE, STATUS_NOT_SUPPORTED, STATUS_SUCCESS, ULONG,
 };
 use wine_nt::strings::Wide;
-use wine_nt::{drivers, hooks, image, mdl, objects, own_irps, pool, quarantine, report, user_irp};
+use wine_nt::{drivers, files, hooks, image, mdl, objects, own_irps, pool, quarantine, report, user_irp};
 use wine_state::bind as rules;
 
 use crate::client::{self, Client};
@@ -40,7 +40,7 @@ fn start_host() {
     if READY.swap(true, Ordering::AcqRel) {
         return;
     }
-    user_irp::set_deferral(|device, irp| {
+    files::set_deferral(|device, irp| {
         let (device, irp) = (device.expose_provenance(), irp.expose_provenance());
         worker::submit(alloc::boxed::Box::new(move || {
             let device = core::ptr::with_exposed_provenance_mut(device);

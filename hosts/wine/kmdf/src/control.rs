@@ -11,7 +11,7 @@ use wdk_sys::{
 };
 use wine_nt::irp::Irp;
 use wine_nt::strings::Wide;
-use wine_nt::{faults, mdl, objects, own_irps, pool, report, sys, user_irp};
+use wine_nt::{faults, files, mdl, objects, own_irps, pool, report, sys};
 use zerocopy::{FromBytes, IntoBytes};
 
 use crate::{object, request, stacker};
@@ -145,6 +145,6 @@ fn counters() -> Counters {
         pool_allocations,
         findings: report::count(),
         pool_bytes,
-        open_files: user_irp::open_files(),
+        open_files: files::count(),
     }
 }

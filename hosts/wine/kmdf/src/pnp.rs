@@ -15,8 +15,8 @@ use wdk_sys::{
     WDFDEVICE,
 };
 use wine_nt::irp::Irp;
-use wine_nt::report;
 use wine_nt::thread::{Event, Kind};
+use wine_nt::{files, report};
 
 use crate::device::{self, Device};
 use crate::dispatch::forward;
@@ -62,6 +62,9 @@ pub(crate) fn dispatch(object: &Arc<Object>, device: &Device, irp: Irp) -> NTSTA
             forward(device, irp)
         }
         IRP_MN_REMOVE_DEVICE => {
+            if is_top(device) {
+                files::run_down(device.wdm);
+            }
             stop(object, device);
             irp.set_status(STATUS_SUCCESS);
             let status = forward(device, irp);
@@ -70,6 +73,12 @@ pub(crate) fn dispatch(object: &Arc<Object>, device: &Device, irp: Irp) -> NTSTA
         }
         _ => forward(device, irp),
     }
+}
+
+/// Whether no device is on top of this one.
+fn is_top(device: &Device) -> bool {
+    // SAFETY: the device is live.
+    unsafe { (*device.wdm).AttachedDevice }.is_null()
 }
 
 /// Sends an IRP down and waits until it comes back.

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use kswrite_wire::names::{FILTER_SERVICE, SINK_SERVICE};
 use kswrite_wire::wine_host::Stacks;
 use wdk_sys::{NTSTATUS, PDEVICE_OBJECT, STATUS_DEVICE_BUSY, STATUS_DEVICE_NOT_READY};
-use wine_nt::{report, user_irp};
+use wine_nt::{files, report};
 
 use crate::client::{self, Client};
 use crate::device::{self, Device};
@@ -77,7 +77,7 @@ pub(crate) fn detach() -> Result<Stacks, NTSTATUS> {
         .filter(|object| matches!(&object.body, Body::Device(device) if !device.is_control()))
         .collect();
     let busy = devices.iter().any(|object| match &object.body {
-        Body::Device(device) => user_irp::open_files_on(device.wdm) > 0,
+        Body::Device(device) => files::count_on_stack(device.wdm) > 0,
         _ => false,
     });
     if busy {

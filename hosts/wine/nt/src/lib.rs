@@ -21,6 +21,7 @@ pub mod caller;
 pub mod counts;
 pub mod drivers;
 pub mod faults;
+pub mod files;
 pub mod heap;
 pub mod hooks;
 pub mod image;
