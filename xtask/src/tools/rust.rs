@@ -123,44 +123,46 @@ impl WindowsRust {
     /// `cargo SUBCOMMAND` of this toolchain, free of what the cargo that runs this program has put into the
     /// environment.
     pub(crate) fn cargo(&self, subcommand: &str) -> Command {
-        let mut command = plain(Command::new(&self.cargo).arg(subcommand));
+        let mut command = self.plain(subcommand);
         for name in OTHERS {
             command = command.env_remove(name);
+        }
+        command
+            .env("RUSTC", &self.rustc)
+            // For -Zlockfile-path and -Zbuild-std. No crate of the project uses an unstable feature.
+            .env("RUSTC_BOOTSTRAP", "1")
+    }
+
+    /// `cargo SUBCOMMAND` without what cargo sets for the program that it runs, with the rest of its toolchain
+    /// first in the path, and with an output that reads well in a log.
+    fn plain(&self, subcommand: &str) -> Command {
+        let mut command = Command::new(&self.cargo).arg(subcommand);
+        for (name, _) in env::vars_os() {
+            let text = name.to_string_lossy();
+            if ["CARGO_PKG_", "CARGO_MANIFEST_"]
+                .iter()
+                .any(|front| text.starts_with(front))
+            {
+                command = command.env_remove(name);
+            }
         }
         let path = env::var_os("PATH").unwrap_or_default();
         let own = self.cargo.parent().unwrap_or(Path::new("/usr/bin"));
         let path = env::join_paths([own.to_path_buf()].into_iter().chain(env::split_paths(&path)));
         command
             .env("PATH", path.unwrap_or_default())
-            .env("RUSTC", &self.rustc)
-            // For -Zlockfile-path and -Zbuild-std. No crate of the project uses an unstable feature.
-            .env("RUSTC_BOOTSTRAP", "1")
+            .env_remove("LD_LIBRARY_PATH")
+            .env_remove("RUST_BACKTRACE")
+            .env("TERM", "dumb")
+            .env("CARGO_TERM_COLOR", "never")
+            .env("CARGO_TERM_PROGRESS_WHEN", "never")
     }
 }
 
 /// `cargo SUBCOMMAND` for this machine, with the toolchain that runs this program.
 pub(crate) fn host_cargo(layout: &Layout, subcommand: &str) -> Result<Command> {
     let own = WindowsRust::own()?;
-    Ok(plain(Command::new(own.cargo).arg(subcommand).dir(&layout.root)))
-}
-
-/// Without what cargo sets for the program that it runs, and with an output that reads well in a log.
-fn plain(mut command: Command) -> Command {
-    for (name, _) in env::vars_os() {
-        let text = name.to_string_lossy();
-        if ["CARGO_PKG_", "CARGO_MANIFEST_"]
-            .iter()
-            .any(|front| text.starts_with(front))
-        {
-            command = command.env_remove(name);
-        }
-    }
-    command
-        .env_remove("LD_LIBRARY_PATH")
-        .env_remove("RUST_BACKTRACE")
-        .env("TERM", "dumb")
-        .env("CARGO_TERM_COLOR", "never")
-        .env("CARGO_TERM_PROGRESS_WHEN", "never")
+    Ok(own.plain(subcommand).dir(&layout.root))
 }
 
 /// Meant for the toolchain and the target of the user's other builds.
