@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::{Parser, Subcommand};
 
 use crate::layout::Layout;
@@ -53,6 +53,9 @@ enum Command {
 
 /// Does what was asked for.
 pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode> {
+    if cfg!(windows) {
+        bail!("these commands are for Linux; on Windows the drivers build with the WDK: see Makefile.toml");
+    }
     let layout = Layout::find()?;
     match cli.command {
         Command::Setup => tools::ensure(&layout, Purpose::Lint).map(|tools| tools.print()),

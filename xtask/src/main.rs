@@ -19,6 +19,7 @@ mod cli;
 mod inf;
 mod interrupt;
 mod layout;
+mod platform;
 mod process;
 mod progress;
 mod run;

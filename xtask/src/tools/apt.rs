@@ -1,13 +1,12 @@
 //! Installs Debian and Ubuntu packages.
 
 use std::io::{IsTerminal, stdin};
-use std::os::unix::fs::MetadataExt;
 
 use anyhow::{Context, Result, bail};
-use fs_err as fs;
 
 use super::{Need, llvm};
 use crate::layout::Layout;
+use crate::platform;
 use crate::process::Command;
 use crate::step;
 
@@ -56,7 +55,7 @@ fn packages_of(need: Need) -> Result<Vec<String>> {
 
 /// The words in front of apt-get: none for root, sudo for others.
 fn privilege() -> Result<Vec<&'static str>> {
-    if fs::metadata("/proc/self")?.uid() == 0 {
+    if platform::is_root() {
         return Ok(Vec::new());
     }
     if which::which("sudo").is_err() {

@@ -1,6 +1,5 @@
 //! The `Include` half of the WDK-shaped folder.
 
-use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use anyhow::Result;
@@ -8,6 +7,7 @@ use fs_err as fs;
 
 use super::{KMDF, VERSION};
 use crate::layout::Layout;
+use crate::platform::symlink;
 use crate::tools::Mingw;
 
 /// Headers of compiler intrinsics that stand empty before clang's own: those declare AMX types, which
@@ -47,7 +47,7 @@ pub(super) fn make(layout: &Layout, mingw: &Mingw) -> Result<()> {
     link_over(&mingw.include.join("ddk/ntifs.h"), &km.join("mingw-ddk/ntifs.h"))?;
     link_folder(&ours.join("km"), &km)?;
     link_folder(&ours.join("wdf"), &kmdf)?;
-    symlink(&mingw.include, version.join("shared"))?;
+    symlink(&mingw.include, &version.join("shared"))?;
     Ok(())
 }
 
