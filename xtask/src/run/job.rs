@@ -24,7 +24,7 @@ pub(crate) enum Route {
     Fast,
     /// FastIoWrite declines, and the IRP pends.
     Irp,
-    /// FastIoWrite declines, and the IRP completes before the dispatch routine returns.
+    /// There is no FastIoWrite, and the IRP completes before the dispatch routine returns.
     Inline,
 }
 
@@ -41,7 +41,7 @@ impl Route {
         match self {
             Self::Fast => "fast=accept,completion=inline",
             Self::Irp => "fast=decline,completion=pended",
-            Self::Inline => "fast=decline,completion=inline",
+            Self::Inline => "fast=absent,completion=inline",
         }
     }
 
