@@ -21,3 +21,4 @@ mod lifetime;
 mod load;
 mod paths;
 mod rig;
+mod stacked;

@@ -22,6 +22,9 @@ pub const DETACH_FILTER: ControlCode = ControlCode::new(0x81, Access::Write);
 pub const GET_COUNTERS: ControlCode = ControlCode::new(0x82, Access::Read);
 /// In: [`Fault`]. Arms one fault, or disarms all when `service` is 0.
 pub const SET_FAULT: ControlCode = ControlCode::new(0x83, Access::Write);
+/// As [`ATTACH_FILTER`], also where there is a filter already: the upper one then calls the `FastIoWrite` of the
+/// lower one. Out: [`Stacks`].
+pub const ATTACH_ANOTHER: ControlCode = ControlCode::new(0x84, Access::Write);
 
 /// How many stacks a call changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable)]

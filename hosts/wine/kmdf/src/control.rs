@@ -2,7 +2,8 @@
 #![expect(unsafe_code, reason = "a driver of its own, with raw IRPs")]
 
 use kswrite_wire::wine_host::{
-    ATTACH_FILTER, CONTROL_DEVICE, CONTROL_LINK, Counters, DETACH_FILTER, Fault, GET_COUNTERS, SET_FAULT,
+    ATTACH_ANOTHER, ATTACH_FILTER, CONTROL_DEVICE, CONTROL_LINK, Counters, DETACH_FILTER, Fault,
+    GET_COUNTERS, SET_FAULT,
 };
 use wdk_sys::{
     DO_BUFFERED_IO, FILE_DEVICE_SECURE_OPEN, FILE_DEVICE_UNKNOWN, IRP_MJ_DEVICE_CONTROL, NTSTATUS,
@@ -90,9 +91,9 @@ fn control(irp: Irp) -> Result<usize, NTSTATUS> {
         unsafe { core::slice::from_raw_parts_mut(buffer, bytes) }
     };
     let (input, output) = (input as usize, output as usize);
-    if code == ATTACH_FILTER.0 {
+    if code == ATTACH_FILTER.0 || code == ATTACH_ANOTHER.0 {
         room(output, size_of::<kswrite_wire::wine_host::Stacks>())?;
-        answer(buffer, &stacker::attach()?)
+        answer(buffer, &stacker::attach(code == ATTACH_ANOTHER.0)?)
     } else if code == DETACH_FILTER.0 {
         room(output, size_of::<kswrite_wire::wine_host::Stacks>())?;
         answer(buffer, &stacker::detach()?)

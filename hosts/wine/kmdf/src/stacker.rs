@@ -38,18 +38,28 @@ fn filter() -> Result<Arc<Client>, NTSTATUS> {
     client::by_name(FILTER_SERVICE).ok_or(STATUS_DEVICE_NOT_READY)
 }
 
-/// Puts the filter on every sink's stack that has none.
+/// The filter's devices, the one that was added last at the end.
+fn filter_devices(filter: &Arc<Client>) -> Vec<Arc<Object>> {
+    object::all::<Device>(filter)
+        .into_iter()
+        .filter(|object| matches!(&object.body, Body::Device(device) if !device.is_control()))
+        .collect()
+}
+
+/// Puts the filter on every sink's stack that has none, or `another` one on every stack.
 ///
 /// # Errors
 ///
 /// `STATUS_DEVICE_NOT_READY` when no filter is loaded, or what `AddDevice` answered.
-pub(crate) fn attach() -> Result<Stacks, NTSTATUS> {
+pub(crate) fn attach(another: bool) -> Result<Stacks, NTSTATUS> {
     let filter = filter()?;
     let mut stacks = Stacks::default();
     for physical_device in sink_stacks() {
-        if device::on_stack(&filter, physical_device).is_none() {
+        if another || device::on_stack(&filter, physical_device).is_none() {
+            let before = filter_devices(&filter);
             driver::add_on_stack(&filter, physical_device)?;
-            let Some(object) = device::on_stack(&filter, physical_device) else {
+            let is_new = |object: &Arc<Object>| !before.iter().any(|known| known.handle == object.handle);
+            let Some(object) = filter_devices(&filter).into_iter().find(is_new) else {
                 continue;
             };
             // The stack was started before; only the filter has not heard of it.
@@ -72,10 +82,7 @@ pub(crate) fn attach() -> Result<Stacks, NTSTATUS> {
 /// `STATUS_DEVICE_BUSY` while a handle is open on one of them.
 pub(crate) fn detach() -> Result<Stacks, NTSTATUS> {
     let filter = filter()?;
-    let devices: Vec<Arc<Object>> = object::all::<Device>(&filter)
-        .into_iter()
-        .filter(|object| matches!(&object.body, Body::Device(device) if !device.is_control()))
-        .collect();
+    let devices = filter_devices(&filter);
     let busy = devices.iter().any(|object| match &object.body {
         Body::Device(device) => files::count_on_stack(device.wdm) > 0,
         _ => false,
@@ -84,7 +91,8 @@ pub(crate) fn detach() -> Result<Stacks, NTSTATUS> {
         return Err(STATUS_DEVICE_BUSY);
     }
     let mut stacks = Stacks::default();
-    for object in devices {
+    // What was attached last is on top, and goes first.
+    for object in devices.into_iter().rev() {
         object::with::<Device, _>(object.handle, "detach", |object, device| {
             pnp::stop(object, device);
             device::tear_down(object, device);
