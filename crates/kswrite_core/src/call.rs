@@ -34,12 +34,11 @@ impl<K: Kernel> Clone for Data<K> {
 
 impl<K: Kernel> Copy for Data<K> {}
 
-/// `IRP_NOCACHE`, `IRP_PAGING_IO` and `IRP_SYNCHRONOUS_PAGING_IO`.
-const UNCACHED: u32 = 0x1 | 0x2 | 0x40;
-/// `SL_WRITE_THROUGH`.
-const WRITE_THROUGH: u8 = 0x4;
-
 /// A write, captured: every argument is read from its source once, when this is built.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts of the context, each read once"
+)]
 pub struct WriteCall<K: Kernel> {
     /// The file object that the write is for, if it has one.
     pub file: Option<K::File>,
@@ -61,15 +60,28 @@ pub struct WriteCall<K: Kernel> {
     pub may_page: bool,
     /// Whether the caller may be kept waiting: the `Wait` argument of a fast-I/O routine.
     pub may_wait: bool,
+    /// Whether the request itself, and not its file object, says that the data is to go past the cache:
+    /// see [`bypasses_cache`]. A fast-I/O routine goes by the file object and cannot see that.
+    pub bypasses_cache: bool,
     /// `SL_*` flags of the stack location.
     pub stack_flags: u8,
     /// `IRP_*` flags that say how to write: `IRP_NOCACHE`, `IRP_WRITE_OPERATION`, ...
     pub irp_flags: u32,
 }
 
-impl<K: Kernel> WriteCall<K> {
-    /// Whether the request itself says that the data is to go past the cache.
-    pub(crate) const fn is_uncached(&self) -> bool {
-        self.irp_flags & UNCACHED != 0 || self.stack_flags & WRITE_THROUGH != 0
+/// Whether the flags of a request (`IRP_*`, and `SL_*` of its stack location) say that its data is to go past
+/// the cache: `IRP_NOCACHE`, `IRP_PAGING_IO`, `IRP_SYNCHRONOUS_PAGING_IO`, `SL_WRITE_THROUGH`.
+#[must_use]
+pub const fn bypasses_cache(irp_flags: u32, stack_flags: u8) -> bool {
+    const UNCACHED: u32 = 0x1 | 0x2 | 0x40;
+    const WRITE_THROUGH: u8 = 0x4;
+    irp_flags & UNCACHED != 0 || stack_flags & WRITE_THROUGH != 0
+}
+
+impl<K: Kernel> Clone for WriteCall<K> {
+    fn clone(&self) -> Self {
+        *self
     }
 }
+
+impl<K: Kernel> Copy for WriteCall<K> {}

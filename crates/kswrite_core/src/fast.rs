@@ -4,7 +4,7 @@
 //! previous mode of the thread instead. So the attempt is forbidden in exactly one case: a user-mode
 //! requestor's address in a thread whose previous mode is kernel would be believed.
 
-use crate::{Data, IoStatus, Kernel, NtStatus, ProcessorMode, WriteCall};
+use crate::{Data, IoStatus, Kernel, NtStatus, ProcessorMode, WriteCall, defect};
 
 /// Bytes of a `FAST_IO_DISPATCH` up to and with its `FastIoWrite` slot, on a 64-bit system: the size field
 /// and its padding, then `FastIoCheckIfPossible`, `FastIoRead`, `FastIoWrite`.
@@ -26,6 +26,10 @@ pub enum Skip {
     NoAddress,
     /// The file object is missing; a fast routine cannot do without.
     NoFile,
+    /// A completion packet is due, and an IRP cannot fail to become one.
+    Packet,
+    /// An argument makes no sense; nothing was attempted.
+    BadParameter,
     /// The driver has no fast-I/O table.
     NoTable,
     /// The table ends before the slot.
@@ -51,18 +55,46 @@ pub enum Outcome {
     Faulted(NtStatus),
 }
 
+impl Outcome {
+    /// The exception that is the result of the write: the requestor's own address could not be read. Captured
+    /// data cannot fault on the requestor's account; then the routine itself failed, and the IRP decides.
+    pub(crate) fn final_fault<K: Kernel>(self, call: &WriteCall<K>) -> Option<NtStatus> {
+        match (self, call.data) {
+            (Self::Faulted(code), Data::Raw(_)) => Some(code),
+            _ => None,
+        }
+    }
+}
+
 /// Attempts the write by the fast-I/O routine of the device.
 pub fn attempt<K: Kernel>(kernel: &K, call: &WriteCall<K>) -> Outcome {
     let (routine, address) = match gate(kernel, call) {
         Ok(pair) => pair,
         Err(skip) => return Outcome::Skipped(skip),
     };
-    match kernel.fast_write(routine, call, address) {
+    let answer = call_routine(kernel, routine, call, address);
+    match answer {
+        Ok(Some(io)) if defect!("ro-04") && io.status.is_success() => Outcome::Done(IoStatus {
+            status: NtStatus::SUCCESS,
+            ..io
+        }),
         Ok(Some(io)) if io.status == NtStatus::SUCCESS => Outcome::Done(io),
         Ok(Some(io)) => Outcome::NotSuccess(io.status),
         Ok(None) => Outcome::Declined,
         Err(code) => Outcome::Faulted(code),
     }
+}
+
+fn call_routine<K: Kernel>(
+    kernel: &K,
+    routine: K::FastWrite,
+    call: &WriteCall<K>,
+    address: K::Address,
+) -> Result<Option<IoStatus>, NtStatus> {
+    #[cfg(feature = "ro-05")]
+    return kernel.fast_write_aliasing(routine, call, address);
+    #[cfg(not(feature = "ro-05"))]
+    kernel.fast_write(routine, call, address)
 }
 
 /// The routine to call and the address to give it.
@@ -74,13 +106,21 @@ fn gate<K: Kernel>(kernel: &K, call: &WriteCall<K>) -> Result<(K::FastWrite, K::
     if !call.may_page {
         return Err(Skip::Irql);
     }
-    if call.is_uncached() {
+    if call.bypasses_cache {
         return Err(Skip::Uncached);
     }
-    if call.mode == ProcessorMode::User && kernel.previous_mode() == ProcessorMode::Kernel {
+    if !mode_allows(call.mode, kernel.previous_mode()) {
         return Err(Skip::Mode);
     }
     Ok((routine, address(kernel, call)?))
+}
+
+/// The routine believes the previous mode, so a user's address must not come with a kernel's word.
+fn mode_allows(requestor: ProcessorMode, previous: ProcessorMode) -> bool {
+    if defect!("ro-02") {
+        return requestor == ProcessorMode::Kernel && previous == ProcessorMode::Kernel;
+    }
+    requestor == ProcessorMode::Kernel || previous == ProcessorMode::User
 }
 
 /// The `FastIoWrite` routine of a device.
@@ -89,6 +129,9 @@ fn gate<K: Kernel>(kernel: &K, call: &WriteCall<K>) -> Result<(K::FastWrite, K::
 ///
 /// The table is missing, too short, or its slot is empty.
 pub fn routine<K: Kernel>(kernel: &K, device: K::Device) -> Result<K::FastWrite, Skip> {
+    if defect!("ro-01") {
+        return kernel.fast_write_slot(device).ok_or(Skip::EmptySlot);
+    }
     match kernel.fast_table_size(device) {
         None => Err(Skip::NoTable),
         Some(size) if size < TABLE_SIZE_WITH_WRITE => Err(Skip::ShortTable),

@@ -57,6 +57,19 @@ pub trait Kernel: Sized {
         address: Self::Address,
     ) -> Result<Option<IoStatus>, NtStatus>;
 
+    /// The same with the address of `CurrentByteOffset` itself in place of a copy.
+    ///
+    /// # Errors
+    ///
+    /// The exception code.
+    #[cfg(feature = "defects")]
+    fn fast_write_aliasing(
+        &self,
+        routine: Self::FastWrite,
+        call: &WriteCall<Self>,
+        address: Self::Address,
+    ) -> Result<Option<IoStatus>, NtStatus>;
+
     /// The method of the device.
     fn buffer_method(&self, device: Self::Device) -> BufferMethod;
 
@@ -69,6 +82,14 @@ pub trait Kernel: Sized {
     ///
     /// The exception code, or `STATUS_INSUFFICIENT_RESOURCES`.
     fn capture(&self, address: Self::Address, length: u32) -> Result<Self::SystemBuffer, NtStatus>;
+
+    /// The same without an exception handler.
+    ///
+    /// # Errors
+    ///
+    /// `STATUS_INSUFFICIENT_RESOURCES`.
+    #[cfg(feature = "defects")]
+    fn capture_unguarded(&self, address: Self::Address, length: u32) -> Result<Self::SystemBuffer, NtStatus>;
 
     /// `MmProbeAndLockPages` for read access in the given mode.
     ///

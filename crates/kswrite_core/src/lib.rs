@@ -7,12 +7,18 @@
 //! This crate decides; it does nothing. Every deed is a method of a trait that the caller implements over
 //! the real kernel or over a model of it, so the same decisions are tested on any machine:
 //!
-//! * [`WriteCall`]: one captured write. It is built once and never changed.
-//! * [`fast`]: may the fast routine be called, and what does its answer mean.
-//! * [`payload`]: how the bytes reach the device when an IRP carries them.
-//! * [`filter`]: the life of a write in a filter driver, which completes its caller's request itself.
-//! * [`Handoff`]: who of the dispatching thread, the completion and a cancel finishes a write.
-//! * [`Statistics`]: what happened, per path.
+//! | to | use | the kernel must be |
+//! |---|---|---|
+//! | write to a file object, as KsWriteFile does | [`managed::ks_write_file`] | [`managed::ThreadIrps`] |
+//! | the same at an offset, from locked pages, with a time limit, with a record of the decisions | [`managed::write`] | [`managed::ThreadIrps`] |
+//! | the same with an IRP of one's own, so that it can be cancelled | [`owned::write`], [`CancelToken`] | [`FileObjects`], [`owned::Request`] |
+//! | submit many of those, with one drain | [`batch::submit`] | [`FileObjects`], [`owned::Request`] |
+//! | pass on a write that came to a filter driver | [`filter::dispatch`] | [`Kernel`], [`owned::Request`] |
+//!
+//! What they share: [`WriteCall`], one captured write; [`fast`], may the fast routine be called and what does
+//! its answer mean; [`payload`], how the bytes reach the device when an IRP carries them; [`Handoff`], who
+//! finishes a write; [`FileWrite::report`], who is told of its end; [`Decision`] and [`Statistics`], what
+//! happened.
 //!
 //! <https://learn.microsoft.com/windows-hardware/drivers/ddi/ks/nf-ks-kswritefile>
 #![no_std]
@@ -21,17 +27,30 @@
 #[cfg(test)]
 extern crate std;
 
+pub mod batch;
 mod call;
+mod cancel_token;
+mod decision;
+mod defect;
 pub mod fast;
+mod file;
+mod file_objects;
 pub mod filter;
 mod handoff;
 mod kernel;
+pub mod managed;
+pub mod owned;
 pub mod payload;
 mod statistics;
 mod status;
 
-pub use call::{Data, ProcessorMode, WriteCall};
-pub use handoff::Handoff;
+pub use call::{Data, ProcessorMode, WriteCall, bypasses_cache};
+pub use cancel_token::CancelToken;
+pub use decision::{CancelOutcome, Carrier, Completion, Decision, Ended};
+pub(crate) use defect::defect;
+pub use file::{ByteOffset, FileWrite, Position};
+pub use file_objects::{FileFlags, FileObjects, Patience};
+pub use handoff::{Handoff, Remaining};
 pub use kernel::{BufferMethod, Kernel};
 pub use statistics::{Snapshot, Statistics};
 pub use status::{IoStatus, NtStatus};

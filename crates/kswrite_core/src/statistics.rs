@@ -114,6 +114,11 @@ impl Statistics {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// An IRP is being handed to the device and the I/O manager; its end will not be seen here.
+    pub(crate) fn handing_over(&self) {
+        bump(&self.irp, 1);
+    }
+
     /// The IRP was complete when the device returned.
     pub(crate) fn inline(&self) {
         bump(&self.inline, 1);

@@ -34,6 +34,8 @@ known! {
     SUCCESS = 0x0000_0000;
     /// In progress; the completion comes later.
     PENDING = 0x0000_0103;
+    /// The wait came to its time limit.
+    TIMEOUT = 0x0000_0102;
     /// The wait was broken by an alert.
     ALERTED = 0x0000_0101;
     /// The wait was broken by a user APC.

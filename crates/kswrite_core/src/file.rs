@@ -1,0 +1,283 @@
+//! A write to a file object: the arguments of KsWriteFile, and where it reports.
+
+use crate::{
+    Completion, Data, Ended, FileFlags, FileObjects, IoStatus, NtStatus, Patience, ProcessorMode, WriteCall,
+    defect,
+    fast::{self, Outcome, Skip},
+};
+
+/// `IRP_WRITE_OPERATION`: the I/O manager counts the bytes as written.
+const IRP_WRITE_OPERATION: u32 = 0x200;
+/// `IRP_NOCACHE`.
+const IRP_NOCACHE: u32 = 0x1;
+/// `IRP_DEFER_IO_COMPLETION`.
+const IRP_DEFER_IO_COMPLETION: u32 = 0x800;
+/// `SL_WRITE_THROUGH`.
+const SL_WRITE_THROUGH: u8 = 0x4;
+
+/// Where a write starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ByteOffset {
+    /// At the `CurrentByteOffset` of the file object, as it is when the write is submitted. This is what
+    /// KsWriteFile does.
+    Current,
+    /// At this offset in bytes. -1 (`FILE_WRITE_TO_END_OF_FILE`) is for the device to understand, -2
+    /// (`FILE_USE_FILE_POINTER_POSITION`) is the same as [`Current`](Self::Current).
+    At(i64),
+}
+
+/// Who moves `CurrentByteOffset` of a synchronous file object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Position {
+    /// The driver below, if it does. This is what KsWriteFile does.
+    LeftToDriver,
+    /// This routine, to the byte after the last one written, wherever the driver may have moved it.
+    Advance,
+}
+
+/// A write to a file object.
+pub struct FileWrite<K: FileObjects> {
+    /// The file object. Its related device is the target.
+    pub file: K::File,
+    /// An event of the object manager, signalled when the write is over. Must be `None` for a synchronous
+    /// file object.
+    pub event: Option<K::Event>,
+    /// The context of the completion packet, if the file object has a port. `None`: no packet.
+    pub port_context: Option<K::PortContext>,
+    /// Where the status goes. It is always trusted, and must stay until the write is over.
+    pub status_block: K::StatusBlock,
+    /// The bytes.
+    pub data: Data<K>,
+    /// Bytes to write; 0 is a write too.
+    pub length: u32,
+    /// The byte-lock key, 0 for none.
+    pub key: u32,
+    /// The mode that the buffer is probed in.
+    pub mode: ProcessorMode,
+    /// Where the write starts.
+    pub offset: ByteOffset,
+    /// Who moves the position.
+    pub position: Position,
+    /// How long a synchronous write may take before it is cancelled, in units of 100 nanoseconds. `None`:
+    /// as long as it takes.
+    pub time_limit: Option<u64>,
+}
+
+impl<K: FileObjects> Clone for FileWrite<K> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<K: FileObjects> Copy for FileWrite<K> {}
+
+impl<K: FileObjects> FileWrite<K> {
+    /// The eight arguments of KsWriteFile, in its order.
+    #[expect(clippy::too_many_arguments, reason = "the signature of the routine")]
+    pub fn new(
+        file_object: K::File,
+        event: Option<K::Event>,
+        port_context: Option<K::PortContext>,
+        io_status_block: K::StatusBlock,
+        buffer: K::Address,
+        length: u32,
+        key: u32,
+        requestor_mode: ProcessorMode,
+    ) -> Self {
+        Self {
+            file: file_object,
+            event,
+            port_context,
+            status_block: io_status_block,
+            data: Data::Raw(buffer),
+            length,
+            key,
+            mode: requestor_mode,
+            offset: ByteOffset::Current,
+            position: Position::LeftToDriver,
+            time_limit: None,
+        }
+    }
+
+    /// The same write, with its bytes in pages that the caller has locked. `address` is where the
+    /// requestor sees them.
+    #[must_use]
+    pub fn with_mdl(self, mdl: K::LockedPages, address: K::Address) -> Self {
+        let data = Data::Locked { mdl, address };
+        Self { data, ..self }
+    }
+
+    /// The same write, at an offset.
+    #[must_use]
+    pub fn at(self, offset: ByteOffset) -> Self {
+        Self { offset, ..self }
+    }
+
+    /// How the submitting thread waits for the end of this write, if the file object is synchronous: in the
+    /// requestor's mode, and alertable if the file object is.
+    pub fn patience(&self, flags: FileFlags) -> Patience {
+        Patience {
+            mode: self.mode,
+            alertable: flags.is_alertable(),
+            time_limit: self.time_limit,
+        }
+    }
+
+    /// The captured write.
+    ///
+    /// # Errors
+    ///
+    /// `STATUS_INVALID_PARAMETER`: an event for a synchronous file object, or an offset that is negative
+    /// and not one of the two special values. Nothing has been touched then.
+    pub(crate) fn capture(&self, kernel: &K) -> Result<WriteCall<K>, NtStatus> {
+        let flags = kernel.file_flags(self.file);
+        if self.event.is_some() && flags.is_synchronous() && !defect!("ro-19") {
+            return Err(NtStatus::INVALID_PARAMETER);
+        }
+        let offset = match self.offset {
+            ByteOffset::Current | ByteOffset::At(-2) => kernel.current_byte_offset(self.file),
+            ByteOffset::At(offset) if offset < -1 => return Err(NtStatus::INVALID_PARAMETER),
+            ByteOffset::At(offset) => offset,
+        };
+        let (irp_flags, stack_flags) = request_flags(flags, kernel.completes_deferred());
+        Ok(WriteCall {
+            file: Some(self.file),
+            device: kernel.related_device(self.file),
+            data: self.data,
+            length: self.length,
+            offset,
+            key: self.key,
+            mode: self.mode,
+            in_requestor_context: true,
+            may_page: true,
+            may_wait: flags.is_synchronous(),
+            // A fast-I/O routine sees the flags of the file object, and there are no others.
+            bypasses_cache: false,
+            stack_flags,
+            irp_flags,
+        })
+    }
+
+    /// Whether the buffer is not where a user-mode requestor's can be. Asked by a defect only: the routine
+    /// leaves it to whoever touches the buffer.
+    pub(crate) fn is_outside(&self, kernel: &K) -> bool {
+        match self.data {
+            Data::Raw(address) => {
+                self.mode == ProcessorMode::User && !kernel.is_user_range(address, self.length)
+            }
+            _ => false,
+        }
+    }
+
+    /// The attempt of this write. Where a completion packet would be due it is not made: an IRP becomes
+    /// the packet, and cannot fail to be one.
+    pub(crate) fn attempt(&self, kernel: &K, call: &WriteCall<K>) -> Outcome {
+        if self.owes_packet(kernel, NtStatus::SUCCESS, Completion::Fast) {
+            return Outcome::Skipped(Skip::Packet);
+        }
+        fast::attempt(kernel, call)
+    }
+
+    /// Whether the end of this write is to be queued to the port of its file object.
+    fn owes_packet(&self, kernel: &K, status: NtStatus, completion: Completion) -> bool {
+        let wanted = self.port_context.is_some() && kernel.has_completion_port(self.file);
+        let skipped = completion != Completion::Pended
+            && status.is_success()
+            && kernel.file_flags(self.file).skips_completion_port();
+        wanted && !skipped
+    }
+
+    /// Reports the end of a write that this side completes: status block, position, events, packet, in
+    /// this order, so that whoever is woken finds everything in place. Returns the status for the caller of
+    /// the routine.
+    ///
+    /// This is what the I/O manager does for an IRP of its own:
+    ///
+    /// | | status block | event, or else that of the file object | packet |
+    /// |---|---|---|---|
+    /// | at once, with an error | untouched | not signalled | no |
+    /// | pended, synchronous, with an error | untouched | signalled | no |
+    /// | anything else | written | signalled | yes |
+    pub fn report(&self, kernel: &K, ended: Ended) -> NtStatus {
+        let Ended { io, completion, .. } = ended;
+        let error = io.status.is_error();
+        let pended = completion == Completion::Pended;
+        let returned = match completion {
+            Completion::Inline { returned } => returned,
+            Completion::Fast | Completion::Pended => io.status,
+        };
+        if error && !pended {
+            return returned;
+        }
+        let flags = kernel.file_flags(self.file);
+        let silent = error && flags.is_synchronous();
+        if !silent {
+            kernel.store_status(self.status_block, io);
+        }
+        self.signal(kernel, flags, io, completion);
+        if !silent
+            && let Some(context) = self.port_context
+            && self.owes_packet(kernel, io.status, completion)
+        {
+            kernel.post_packet(self.file, context, io);
+        }
+        returned
+    }
+
+    fn signal(&self, kernel: &K, flags: FileFlags, io: IoStatus, completion: Completion) {
+        let fast = completion == Completion::Fast;
+        if let Some(event) = self.event {
+            let skipped = flags.skips_event_on_fast_io() || defect!("ro-03");
+            if !(fast && skipped) {
+                kernel.set_event(event);
+            }
+            return;
+        }
+        if !fast {
+            kernel.set_final_status(self.file, io.status);
+        }
+        if flags.is_synchronous() || !flags.skips_file_event() {
+            kernel.set_file_event(self.file);
+        }
+    }
+
+    /// Counts a write that fast I/O did, as the I/O manager counts it.
+    pub(crate) fn count_fast(kernel: &K, io: IoStatus) {
+        kernel.count_operation();
+        kernel.count_transfer(io.information);
+    }
+
+    /// Moves the position of a synchronous file object after a write that is over, if this write is told to.
+    /// `start` is where the write began. An append has no known start, and moves nothing.
+    pub(crate) fn advance(&self, kernel: &K, start: i64, status: NtStatus) {
+        let moves = self.position == Position::Advance
+            && kernel.file_flags(self.file).is_synchronous()
+            && !status.is_error()
+            && start >= 0;
+        if !moves {
+            return;
+        }
+        let written = kernel.load_status(self.status_block).information;
+        let written = i64::try_from(written).unwrap_or(i64::MAX);
+        kernel.set_current_byte_offset(self.file, start.saturating_add(written));
+    }
+}
+
+/// `Irp->Flags` and the flags of the stack location, as those of the file object ask for them.
+fn request_flags(file: FileFlags, deferred: bool) -> (u32, u8) {
+    let mut irp = IRP_WRITE_OPERATION;
+    let mut stack = 0;
+    if defect!("ro-15") {
+        return (0, 0);
+    }
+    if file.is_uncached() {
+        irp |= IRP_NOCACHE;
+    }
+    if deferred {
+        irp |= IRP_DEFER_IO_COMPLETION;
+    }
+    if file.is_write_through() {
+        stack |= SL_WRITE_THROUGH;
+    }
+    (irp, stack)
+}
