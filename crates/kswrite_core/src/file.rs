@@ -241,12 +241,6 @@ impl<K: FileObjects> FileWrite<K> {
         }
     }
 
-    /// Counts a write that fast I/O did, as the I/O manager counts it.
-    pub(crate) fn count_fast(kernel: &K, io: IoStatus) {
-        kernel.count_operation();
-        kernel.count_transfer(io.information);
-    }
-
     /// Moves the position of a synchronous file object after a write that is over, if this write is told to.
     /// `start` is where the write began. An append has no known start, and moves nothing.
     pub(crate) fn advance(&self, kernel: &K, start: i64, status: NtStatus) {

@@ -10,8 +10,8 @@
 //! | to | use | the kernel must be |
 //! |---|---|---|
 //! | write to a file object, as KsWriteFile does | [`managed::ks_write_file`] | [`managed::ThreadIrps`] |
-//! | the same at an offset, from locked pages, with a time limit, with a record of the decisions | [`managed::write`] | [`managed::ThreadIrps`] |
-//! | the same with an IRP of one's own, so that it can be cancelled | [`owned::write`], [`CancelToken`] | [`FileObjects`], [`owned::Request`] |
+//! | the same at an offset, with a time limit, with a record of the decisions | [`managed::write`] | [`managed::ThreadIrps`] |
+//! | the same with an IRP of one's own: from locked pages, with a cancel token | [`owned::write`], [`CancelToken`] | [`FileObjects`], [`owned::Request`] |
 //! | submit many of those, with one drain | [`batch::submit`] | [`FileObjects`], [`owned::Request`] |
 //! | pass on a write that came to a filter driver | [`filter::dispatch`] | [`Kernel`], [`owned::Request`] |
 //!

@@ -5,8 +5,8 @@
 //! thread exits first. After the IRP was sent, nothing of it is touched here.
 
 use crate::{
-    CancelOutcome, Completion, Decision, Ended, FileObjects, FileWrite, NtStatus, Patience, ProcessorMode,
-    Statistics, WriteCall, defect,
+    CancelOutcome, Completion, Data, Decision, Ended, FileObjects, FileWrite, NtStatus, Patience,
+    ProcessorMode, Statistics, WriteCall, defect,
     fast::{Outcome, Skip},
     payload::{self, Payload},
 };
@@ -131,25 +131,29 @@ pub fn ks_write_file<K: ThreadIrps>(
 /// # Status
 ///
 /// `STATUS_INVALID_PARAMETER` for an event with a synchronous file object or a negative offset; nothing is
-/// touched then. `STATUS_INSUFFICIENT_RESOURCES`. The exception that access to the buffer raised. Otherwise
-/// what the device says.
+/// touched then. `STATUS_NOT_SUPPORTED` for bytes that are not at a raw address: the I/O manager unlocks the
+/// pages and frees the buffer of an IRP that it completes, so it cannot be lent the caller's; use
+/// [`owned::write`](crate::owned::write). `STATUS_INSUFFICIENT_RESOURCES`. The exception that access to the
+/// buffer raised. Otherwise what the device says.
 ///
 /// IRQL: as [`ks_write_file`].
 pub fn write<K: ThreadIrps>(kernel: &K, statistics: &Statistics, write: &FileWrite<K>) -> Submitted {
+    let refused = |status| Submitted {
+        status,
+        decision: Decision::new(Outcome::Skipped(Skip::BadParameter)),
+    };
+    if !matches!(write.data, Data::Raw(_)) {
+        return refused(NtStatus::NOT_SUPPORTED);
+    }
     let call = match write.capture(kernel) {
         Ok(call) => call,
-        Err(status) => {
-            let decision = Decision::new(Outcome::Skipped(Skip::BadParameter));
-            return Submitted { status, decision };
-        }
+        Err(status) => return refused(status),
     };
     if let Some(event) = write.event {
         kernel.clear_event(event);
     }
     if defect!("ro-18") && write.is_outside(kernel) {
-        let decision = Decision::new(Outcome::Skipped(Skip::BadParameter));
-        let status = NtStatus::ACCESS_VIOLATION;
-        return Submitted { status, decision };
+        return refused(NtStatus::ACCESS_VIOLATION);
     }
     let outcome = write.attempt(kernel, &call);
     let mut decision = Decision::new(outcome);
@@ -159,7 +163,8 @@ pub fn write<K: ThreadIrps>(kernel: &K, statistics: &Statistics, write: &FileWri
     let status = match outcome {
         Outcome::Done(io) => {
             if !defect!("ro-06") {
-                FileWrite::count_fast(kernel, io);
+                kernel.count_operation();
+                kernel.count_transfer(io.information);
             }
             decision.completion = Some(Completion::Fast);
             write.report(

@@ -104,6 +104,8 @@ pub trait SentWrite<K: Kernel>: Clone {
 ///
 /// Returns the final status, or `STATUS_PENDING` if the file object is asynchronous and the write goes on.
 ///
+/// The I/O manager does not see such a write, so the counters of the process and the system do not either.
+///
 /// IRQL: `PASSIVE_LEVEL`, in the context of the buffer.
 ///
 /// # Status
@@ -129,9 +131,7 @@ pub fn write<K: FileObjects, R: Request<K>>(
     }
     let outcome = write.attempt(kernel, &call);
     statistics.attempted(outcome);
-    if let Outcome::Done(io) = outcome {
-        FileWrite::count_fast(kernel, io);
-    } else {
+    if !matches!(outcome, Outcome::Done(_)) {
         kernel.clear_file_event(write.file);
     }
     let status = launch(kernel, statistics, &call, request, outcome);
