@@ -9,7 +9,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 ///
 /// # Invariants
 ///
-/// The low byte is the number of parties that have not left, and never grows. [`ASKED`] is set once and stays.
+/// The low byte is the number of parties that have not left, and never grows. `ASKED` is set once and stays.
 #[derive(Debug)]
 #[repr(transparent)]
 pub struct Handoff(AtomicUsize);
