@@ -4,7 +4,8 @@
 
 use kmdf::{pool::NonPagedBuffer, write_irp::WriteIrp};
 use kswrite_core::{
-    BufferMethod, Handoff, IoStatus, Kernel, NtStatus, ProcessorMode, Statistics, WriteCall, filter::Filter,
+    BufferMethod, Decision, Ended, Handoff, IoStatus, Kernel, NtStatus, ProcessorMode, Statistics, WriteCall,
+    owned::{self, Request},
     payload::Payload,
 };
 
@@ -89,53 +90,62 @@ impl Kernel for NtKernel {
     }
 }
 
-impl Filter for NtKernel {
-    type Request = WriteIrp;
+/// A write that came to the filter: its caller's IRP is held until the write is over.
+impl Request<NtKernel> for WriteIrp {
     type Sent = SentWrite;
 
-    fn complete(&self, request: WriteIrp, io: IoStatus) -> NtStatus {
-        request.complete(io)
-    }
-
     fn begin(
-        &self,
-        request: WriteIrp,
-        call: &WriteCall<Self>,
-        payload: Payload<Self>,
-    ) -> Result<SentWrite, (WriteIrp, NtStatus)> {
-        lower::begin(self.statistics, request, call, payload)
+        self,
+        kernel: &NtKernel,
+        call: &WriteCall<NtKernel>,
+        payload: Payload<NtKernel>,
+        _decision: Decision,
+    ) -> Result<SentWrite, (Self, NtStatus)> {
+        lower::begin(kernel.statistics, self, call, payload)
     }
 
-    fn handoff<'a>(&self, sent: &'a SentWrite) -> &'a Handoff {
-        sent.handoff()
+    fn refuse(self, _kernel: &NtKernel, status: NtStatus, _decision: Decision) -> NtStatus {
+        self.complete(IoStatus::failed(status))
     }
 
-    fn arm_cancel(&self, sent: &SentWrite) -> bool {
-        cancel::arm(*sent)
+    fn complete(self, _kernel: &NtKernel, ended: Ended) -> NtStatus {
+        Self::complete(self, ended.io)
+    }
+}
+
+impl owned::SentWrite<NtKernel> for SentWrite {
+    type Request = WriteIrp;
+
+    fn handoff(&self) -> &Handoff {
+        Self::handoff(self)
     }
 
-    fn disarm_cancel(&self, sent: &SentWrite) -> bool {
-        cancel::disarm(*sent)
+    fn arm_cancel(&self, _kernel: &NtKernel) -> bool {
+        cancel::arm(*self)
     }
 
-    fn send(&self, sent: &SentWrite, device: Target) -> NtStatus {
-        lower::send(*sent, device)
+    fn disarm_cancel(&self, _kernel: &NtKernel) -> bool {
+        cancel::disarm(*self)
     }
 
-    fn cancel_lower(&self, sent: &SentWrite) {
-        lower::cancel(*sent);
+    fn send(&self, _kernel: &NtKernel, device: Target) -> NtStatus {
+        lower::send(*self, device)
     }
 
-    fn mark_pending(&self, sent: &SentWrite) {
-        sent.mark_pending();
+    fn cancel_lower(&self, _kernel: &NtKernel) {
+        lower::cancel(*self);
     }
 
-    fn lower_status(&self, sent: &SentWrite) -> IoStatus {
-        lower::status(*sent)
+    fn mark_pending(&self, _kernel: &NtKernel) {
+        Self::mark_pending(*self);
     }
 
-    fn finish(&self, sent: SentWrite) -> WriteIrp {
-        lower::release(sent);
-        sent.into_request()
+    fn lower_status(&self, _kernel: &NtKernel) -> IoStatus {
+        lower::status(*self)
+    }
+
+    fn finish(self, _kernel: &NtKernel) -> WriteIrp {
+        lower::release(self);
+        self.into_request()
     }
 }

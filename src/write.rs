@@ -4,7 +4,7 @@ use kmdf::{
     Device, IoStatus, NtStatus, Object,
     write_irp::{PreprocessWrite, WriteIrp},
 };
-use kswrite_core::filter;
+use kswrite_core::{filter, owned};
 
 use crate::{
     device::FilterDevice,
@@ -41,7 +41,7 @@ fn dispatch(device: &FilterDevice, request: WriteIrp) -> NtStatus {
 /// IRQL: `<= DISPATCH_LEVEL`, in any context.
 pub fn completed(sent: SentWrite) {
     let statistics = sent.statistics();
-    filter::on_complete(&NtKernel { statistics }, statistics, sent);
+    owned::on_complete(&NtKernel { statistics }, statistics, sent);
 }
 
 /// The caller's request is being cancelled.
@@ -49,5 +49,5 @@ pub fn completed(sent: SentWrite) {
 /// IRQL: `<= DISPATCH_LEVEL`, in any context, with the cancel spin lock released.
 pub fn cancelled(sent: SentWrite) {
     let statistics = sent.statistics();
-    filter::on_cancel(&NtKernel { statistics }, statistics, sent);
+    owned::on_cancel(&NtKernel { statistics }, statistics, sent);
 }

@@ -4,7 +4,7 @@
 use core::ptr::NonNull;
 
 use kmdf::{irql, write_irp::WriteIrp};
-use kswrite_core::{BufferMethod, Data, ProcessorMode, WriteCall};
+use kswrite_core::{BufferMethod, Data, ProcessorMode, WriteCall, bypasses_cache};
 use wdk_sys::{
     KPROCESSOR_MODE,
     ntddk::{IoGetRequestorProcess, PsGetCurrentProcessId, PsGetProcessId},
@@ -74,6 +74,7 @@ pub fn capture(request: &WriteIrp, target: Target) -> WriteCall<NtKernel> {
         in_requestor_context: may_page && in_requestor_process(request),
         may_page,
         may_wait: file.is_some_and(File::is_synchronous),
+        bypasses_cache: bypasses_cache(irp_flags, stack.Flags),
         stack_flags: stack.Flags,
         irp_flags,
     }

@@ -9,7 +9,7 @@ use kmdf::{
 };
 use kswrite_core::{IoStatus, NtStatus, Statistics, WriteCall, payload::Payload};
 use wdk_sys::{
-    DEVICE_OBJECT, FILE_OBJECT, IO_STACK_LOCATION, IRP, IRP_BUFFERED_IO, IRP_NOCACHE, IRP_PAGING_IO,
+    DEVICE_OBJECT, FILE_OBJECT, IO_STACK_LOCATION, IRP, IRP_NOCACHE, IRP_PAGING_IO,
     IRP_SYNCHRONOUS_PAGING_IO, IRP_WRITE_OPERATION, NTSTATUS, PIRP, PVOID, STATUS_MORE_PROCESSING_REQUIRED,
     ntddk::{IoAllocateIrp, IoCancelIrp, IoFreeIrp, IofCallDriver},
 };
@@ -59,6 +59,9 @@ pub fn begin(
         return Err((request, NtStatus::INSUFFICIENT_RESOURCES));
     };
     fill_header(lower, &request, call);
+    let payload_flags = payload.owned_irp_flags();
+    // SAFETY: the IRP is fresh and ours.
+    unsafe { (*lower.as_ptr()).Flags |= payload_flags };
     let ownership = attach_payload(lower, payload);
     let sent = SentWrite::new(
         request,
@@ -100,7 +103,7 @@ fn file_ptr(call: &WriteCall<NtKernel>) -> *mut FILE_OBJECT {
 fn attach_payload(lower: NonNull<IRP>, payload: Payload<NtKernel>) -> usize {
     let irp = lower.as_ptr();
     match payload {
-        Payload::Empty => owns::NOTHING,
+        Payload::Empty(_) => owns::NOTHING,
         Payload::BorrowedSystem(address) => {
             set_system_buffer(lower, address.as_ptr());
             owns::NOTHING
@@ -129,9 +132,6 @@ fn set_system_buffer(lower: NonNull<IRP>, address: PVOID) {
     let field = unsafe { &raw mut (*irp).AssociatedIrp.SystemBuffer };
     // SAFETY: as above.
     unsafe { field.write(address) };
-    // No IRP_DEALLOCATE_BUFFER: this filter frees what it owns.
-    // SAFETY: as above.
-    unsafe { (*irp).Flags |= IRP_BUFFERED_IO };
 }
 
 /// The stack location of the device below, with the completion routine of this filter in it.
