@@ -1,8 +1,6 @@
 //! One filter device per stack.
 
-use kmdf::{
-    DeviceInit, Driver, NtStatus, Object, ObjectAttributes, context_type, write_irp::set_preprocess_write,
-};
+use kmdf::{DeviceInit, Driver, NtStatus, Object, ObjectAttributes, context_type, irp, write_irp::Write};
 use kswrite_core::Statistics;
 
 use crate::{
@@ -45,7 +43,7 @@ impl FilterDevice {
 /// What the framework says. The stack then works without the filter.
 pub fn add(driver: &Driver, mut init: DeviceInit<'_>) -> Result<(), NtStatus> {
     init.set_filter();
-    set_preprocess_write::<Writes>(&mut init)?;
+    irp::set_preprocess::<Write, Writes>(&mut init)?;
     let device = init.create(ObjectAttributes::new().with_context::<FilterDevice>())?;
     let target = Target::below(device).ok_or(NtStatus::UNSUCCESSFUL)?;
     device.set_context(FilterDevice {

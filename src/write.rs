@@ -2,7 +2,8 @@
 
 use kmdf::{
     Device, IoStatus, NtStatus, Object,
-    write_irp::{PreprocessWrite, WriteIrp},
+    irp::PreprocessIrp,
+    write_irp::{Write, WriteIrp},
 };
 use kswrite_core::{filter, owned};
 
@@ -15,8 +16,8 @@ use crate::{
 /// The writes of a filtered device, before the framework looks at them.
 pub struct Writes;
 
-impl PreprocessWrite for Writes {
-    fn write(device: &Device, request: WriteIrp) -> NtStatus {
+impl PreprocessIrp<Write> for Writes {
+    fn dispatch(device: &Device, request: WriteIrp) -> NtStatus {
         if !capture::is_plain(&request) {
             return request.to_framework(device);
         }

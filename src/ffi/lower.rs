@@ -3,10 +3,7 @@
 
 use core::ptr::NonNull;
 
-use kmdf::{
-    pool::NonPagedBuffer,
-    write_irp::{WriteIrp, current_location},
-};
+use kmdf::{irp::current_location, pool::NonPagedBuffer, write_irp::WriteIrp};
 use kswrite_core::{IoStatus, NtStatus, Statistics, WriteCall, payload::Payload};
 use wdk_sys::{
     DEVICE_OBJECT, FILE_OBJECT, IO_STACK_LOCATION, IRP, IRP_NOCACHE, IRP_PAGING_IO,

@@ -6,7 +6,7 @@ use core::{
     sync::atomic::{AtomicPtr, AtomicU8, Ordering},
 };
 
-use kmdf::write_irp::{self, WriteIrp};
+use kmdf::{irp, write_irp::WriteIrp};
 use kswrite_core::{Handoff, Statistics};
 use wdk_sys::{IRP, PIRP};
 
@@ -117,7 +117,7 @@ impl SentWrite {
     /// IRQL: `<= DISPATCH_LEVEL`.
     pub fn mark_pending(self) {
         // SAFETY: INVARIANT: the IRP is held.
-        let stack = unsafe { write_irp::current_location(self.as_ptr()) };
+        let stack = unsafe { irp::current_location(self.as_ptr()) };
         // SAFETY: as above; it is the location that the IRP came with.
         let stack = unsafe { stack.read() };
         // SAFETY: the location belongs to this driver while it holds the IRP, and only the dispatching thread

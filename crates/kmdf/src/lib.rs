@@ -17,11 +17,13 @@
 extern crate alloc;
 
 pub mod context;
+pub mod control_irp;
 pub mod device;
 pub mod driver;
 pub mod fast_io;
 pub mod file;
 pub mod held;
+pub mod irp;
 pub mod irql;
 mod layout;
 pub mod object;

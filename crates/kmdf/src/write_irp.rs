@@ -1,68 +1,34 @@
-//! A write IRP before the framework has seen it.
-//!
-//! A request that comes through a queue of the framework always completes as pending: the dispatch routine
-//! has returned `STATUS_PENDING` by the time that the queue presents it, or will. A driver that wants to
-//! complete a write before its dispatch routine returns, and to say so, takes the IRP here.
+//! Write IRPs: where their bytes are.
 #![expect(
     unsafe_code,
     reason = "an IRP is a C structure that its owner may read and change"
 )]
 
-use core::{ffi::c_void, marker::PhantomData, mem::ManuallyDrop, ptr, ptr::NonNull};
+use core::{ffi::c_void, marker::PhantomData, ptr, ptr::NonNull};
 
 use wdk_sys::{
-    _MEMORY_CACHING_TYPE::MmCached,
-    _MODE, CCHAR, IO_NO_INCREMENT, IO_STACK_LOCATION, IRP, IRP_MJ_WRITE, KPROCESSOR_MODE,
-    MDL_MAPPED_TO_SYSTEM_VA, MDL_SOURCE_IS_NONPAGED_POOL, PMDL,
-    ntddk::{IofCompleteRequest, MmMapLockedPagesSpecifyCache},
+    _MEMORY_CACHING_TYPE::MmCached, _MODE, IRP_MJ_WRITE, KPROCESSOR_MODE, MDL_MAPPED_TO_SYSTEM_VA,
+    MDL_SOURCE_IS_NONPAGED_POOL, PMDL, ntddk::MmMapLockedPagesSpecifyCache,
 };
 
 use crate::{
-    Device, DeviceInit, FileObject, IoStatus, NtStatus, SharedBytes,
-    device::{IoType, Preprocess},
+    NtStatus, SharedBytes,
+    device::IoType,
+    irp::{HeldIrp, Major},
     request::TransferParameters,
     seh,
 };
 
-/// What a driver does with the write IRPs of a device before the framework sees them.
-pub trait PreprocessWrite: 'static {
-    /// Completes the IRP or gives it to the framework, and returns what that returned.
-    ///
-    /// IRQL: as the dispatch routine for writes, in the thread of the caller.
-    fn write(device: &Device, irp: WriteIrp) -> NtStatus;
-}
+/// `IRP_MJ_WRITE`.
+pub struct Write;
 
-/// `WdfDeviceInitAssignWdmIrpPreprocessCallback` for `IRP_MJ_WRITE`.
-///
-/// IRQL: `PASSIVE_LEVEL`.
-///
-/// <https://learn.microsoft.com/windows-hardware/drivers/ddi/wdfdevice/nf-wdfdevice-wdfdeviceinitassignwdmirppreprocesscallback>
-///
-/// # Errors
-///
-/// `STATUS_INSUFFICIENT_RESOURCES`.
-pub fn set_preprocess_write<E: PreprocessWrite>(init: &mut DeviceInit<'_>) -> Result<(), NtStatus> {
+impl Major for Write {
     #[expect(clippy::cast_possible_truncation, reason = "major functions are bytes")]
-    const MAJOR: u8 = IRP_MJ_WRITE as u8;
-    init.set_preprocess::<Adapter<E>>(MAJOR)
+    const FUNCTION: u8 = IRP_MJ_WRITE as u8;
 }
 
-struct Adapter<E>(PhantomData<E>);
-
-impl<E: PreprocessWrite> Preprocess for Adapter<E> {
-    fn preprocess(device: &Device, irp: NonNull<IRP>) -> NtStatus {
-        // INVARIANT: the framework gives the IRP to the driver with this call.
-        E::write(device, WriteIrp(irp))
-    }
-}
-
-/// An `IRP_MJ_WRITE`, owned. Dropping one completes it with `STATUS_UNSUCCESSFUL`.
-///
-/// # Invariants
-///
-/// The IRP was given to this driver, and was neither completed nor given away.
-#[must_use = "an IRP that is dropped fails"]
-pub struct WriteIrp(NonNull<IRP>);
+/// An `IRP_MJ_WRITE`, owned.
+pub type WriteIrp = HeldIrp<Write>;
 
 /// Where the bytes of a write are.
 pub enum WriteData<'a> {
@@ -114,26 +80,6 @@ impl CallerBytes<'_> {
 }
 
 impl WriteIrp {
-    /// Takes an IRP over.
-    ///
-    /// # Safety
-    ///
-    /// The IRP is an `IRP_MJ_WRITE` that this driver holds, with its own stack location as the current one, and
-    /// no other value has it.
-    pub const unsafe fn from_raw(irp: NonNull<IRP>) -> Self {
-        Self(irp)
-    }
-
-    /// Gives the ownership away, into the hands of the caller.
-    pub fn into_raw(self) -> NonNull<IRP> {
-        ManuallyDrop::new(self).0
-    }
-
-    /// The pointer.
-    pub const fn as_ptr(&self) -> *mut IRP {
-        self.0.as_ptr()
-    }
-
     /// What and where.
     ///
     /// IRQL: any.
@@ -149,14 +95,6 @@ impl WriteIrp {
         }
     }
 
-    /// The framework's file object of the write.
-    ///
-    /// IRQL: `<= DISPATCH_LEVEL`.
-    pub fn file<'a>(&'a self, device: &Device) -> Option<&'a FileObject> {
-        // SAFETY: the I/O manager keeps the file object of an IRP until the IRP is completed.
-        unsafe { device.file_object(self.stack().FileObject) }
-    }
-
     /// The bytes, in the way in which a device of this type gets them.
     ///
     /// IRQL: `<= DISPATCH_LEVEL`.
@@ -170,7 +108,7 @@ impl WriteIrp {
         if length == 0 {
             return Ok(WriteData::Mapped(SharedBytes::EMPTY));
         }
-        let irp = self.0.as_ptr();
+        let irp = self.as_ptr();
         let start = match io_type {
             IoType::Buffered => {
                 // SAFETY: the IRP is ours.
@@ -201,89 +139,11 @@ impl WriteIrp {
             SharedBytes::new(start.as_ptr().cast(), length)
         }))
     }
-
-    /// `IoCompleteRequest`. Returns the status, for the dispatch routine to return.
-    ///
-    /// IRQL: `<= DISPATCH_LEVEL`.
-    ///
-    /// <https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-iocompleterequest>
-    pub fn complete(self, io: IoStatus) -> NtStatus {
-        let irp = self.into_raw().as_ptr();
-        // SAFETY: the IRP was ours until here.
-        let block = unsafe { &mut (*irp).IoStatus };
-        block.__bindgen_anon_1.Status = io.status.0;
-        block.Information = io.information as u64;
-        // SAFETY: the IRP was ours, and is not touched after this.
-        unsafe { IofCompleteRequest(irp, NO_INCREMENT) };
-        io.status
-    }
-
-    /// Gives the IRP to the framework, as if it had not been here, and returns what that returned.
-    ///
-    /// IRQL: as the dispatch routine.
-    pub fn to_framework(self, device: &Device) -> NtStatus {
-        let irp = self.into_raw().as_ptr();
-        // The framework moves down again to the location that it has given to this driver.
-        // SAFETY: the IRP was ours until here.
-        unsafe { (*irp).CurrentLocation += 1 };
-        // SAFETY: as above; the two fields move together.
-        let current = unsafe { current_location(irp) };
-        // SAFETY: as above.
-        let location = unsafe { *current };
-        // SAFETY: at most one past the last location, which is where a new IRP begins.
-        let above = unsafe { location.add(1) };
-        // SAFETY: as above.
-        unsafe { *current = above };
-        // SAFETY: the IRP came to the preprocess callback of this device, its location is skipped, and it is
-        // not touched after this.
-        unsafe { device.dispatch_preprocessed(irp) }
-    }
-
-    /// The stack location of this driver.
-    ///
-    /// IRQL: any.
-    pub fn stack(&self) -> &IO_STACK_LOCATION {
-        // SAFETY: by the invariant the IRP is ours.
-        let current = unsafe { current_location(self.0.as_ptr()) };
-        // SAFETY: as above.
-        let location = unsafe { *current };
-        // SAFETY: an IRP that was given to a driver has a location for it, which stays with the IRP.
-        unsafe { &*location }
-    }
-}
-
-impl Drop for WriteIrp {
-    fn drop(&mut self) {
-        crate::trace::message(c"kmdf: a write IRP was dropped without being completed");
-        // INVARIANT: the IRP passes to the value that is completed.
-        let _status = Self(self.0).complete(IoStatus::failed(NtStatus::UNSUCCESSFUL));
-    }
 }
 
 /// `KernelMode`, which the headers have wider than its fields.
 const KERNEL_MODE: KPROCESSOR_MODE = 0;
-/// `IO_NO_INCREMENT`, likewise.
-const NO_INCREMENT: CCHAR = 0;
-const _: () = assert!(_MODE::KernelMode == 0 && IO_NO_INCREMENT == 0);
-
-/// The field of an IRP that points to the current stack location.
-///
-/// IRQL: any.
-///
-/// # Safety
-///
-/// The IRP is the caller's, and not in a queue that uses its `Tail`.
-pub unsafe fn current_location(irp: *mut IRP) -> *mut *mut IO_STACK_LOCATION {
-    // SAFETY: the caller's promise.
-    unsafe {
-        &raw mut (*irp)
-            .Tail
-            .Overlay
-            .__bindgen_anon_2
-            .__bindgen_anon_1
-            .CurrentStackLocation
-    }
-}
+const _: () = assert!(_MODE::KernelMode == 0);
 
 /// The system address of an MDL's pages, if they have one already.
 ///

@@ -4,11 +4,12 @@ use kmdf::{
     Device, DeviceInit, NtStatus, Object, ObjectAttributes, Queue, QueueConfig, QueueEvents, Request,
     UnicodeString, context_type,
     device::{InCallerContext, IoType},
+    irp::{self, PreprocessIrp},
     object::ExecutionLevel,
     request::Direction,
     string::eq_ignore_ascii_case,
     unicode_string,
-    write_irp::{self, PreprocessWrite, WriteIrp},
+    write_irp::{Write, WriteIrp},
 };
 use kswrite_wire::names::{SINK_INTERFACE, SINK_SDDL, SinkKind};
 
@@ -58,7 +59,7 @@ pub(crate) fn add(mut init: DeviceInit<'_>) -> Result<(), NtStatus> {
             .execution_level(ExecutionLevel::Passive)
             .unsynchronized()
     };
-    write_irp::set_preprocess_write::<Requests>(&mut init)?;
+    irp::set_preprocess::<Write, Requests>(&mut init)?;
     let device = init.create(passive().with_context::<SinkDevice>())?;
     device.set_context(SinkDevice { io_type })?;
     let config = QueueConfig {
@@ -140,8 +141,8 @@ impl InCallerContext for Requests {
     }
 }
 
-impl PreprocessWrite for Requests {
-    fn write(device: &Device, irp: WriteIrp) -> NtStatus {
+impl PreprocessIrp<Write> for Requests {
+    fn dispatch(device: &Device, irp: WriteIrp) -> NtStatus {
         let done = device
             .context::<SinkDevice>()
             .and_then(|sink| write::inline(device, sink.io_type, &irp));

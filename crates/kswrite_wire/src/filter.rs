@@ -5,7 +5,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 use crate::ioctl::{Access, ControlCode};
 
 /// Grows when a structure or code changes its meaning.
-pub const WIRE_VERSION: u32 = 1;
+pub const WIRE_VERSION: u32 = 2;
 
 /// Out: [`Version`].
 pub const GET_VERSION: ControlCode = ControlCode::new(0x00, Access::Read);
@@ -32,13 +32,17 @@ pub struct Version {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable)]
 #[repr(C)]
 pub struct DeviceSelector {
-    /// Number of the filtered device, in order of attachment from 0, or [`DeviceSelector::ALL`].
+    /// Number of the filtered device, in order of attachment from 0, or [`DeviceSelector::ALL`] or
+    /// [`DeviceSelector::FILE_OBJECTS`].
     pub index: u32,
 }
 
 impl DeviceSelector {
     /// The sum over all devices.
     pub const ALL: u32 = u32::MAX;
+    /// The writes of [`WRITE_FILE_OBJECT`](crate::file_write::WRITE_FILE_OBJECT). If the top of a stack is
+    /// this filter, it counts them as well, as writes that came to its device.
+    pub const FILE_OBJECTS: u32 = u32::MAX - 1;
 }
 
 /// What the filter did, per path. All are counts of writes unless they say bytes.

@@ -2,7 +2,7 @@
 //!
 //! * [`names`]: device names, hardware IDs, interface GUIDs.
 //! * [`ioctl`]: control codes and how they are made.
-//! * [`filter`]: the control device of the filter, `\\.\KsWrite`.
+//! * [`filter`]: the control device of the filter, `\\.\KsWrite`; [`file_write`]: its write to a file object.
 //! * [`sink`]: the scripted target, `ksink.sys`.
 //! * [`wine_host`]: the control device of the Wine host.
 //!
@@ -11,6 +11,10 @@
 //! a valid value, and what a value *means* is checked after it was captured ([`sink::Script::check`]).
 #![no_std]
 
+#[cfg(test)]
+extern crate std;
+
+pub mod file_write;
 pub mod filter;
 pub mod ioctl;
 pub mod names;
