@@ -10,7 +10,7 @@ use kswrite_core::{
 };
 
 use crate::ffi::{
-    cancel, guarded, lower,
+    guarded,
     mdl::{BorrowedMdl, OwnedMdl},
     sent::SentWrite,
     target::{File, Target},
@@ -101,7 +101,7 @@ impl Request<NtKernel> for WriteIrp {
         payload: Payload<NtKernel>,
         _decision: Decision,
     ) -> Result<SentWrite, (Self, NtStatus)> {
-        lower::begin(kernel.statistics, self, call, payload)
+        SentWrite::begin(kernel.statistics, self, call, payload)
     }
 
     fn refuse(self, _kernel: &NtKernel, status: NtStatus, _decision: Decision) -> NtStatus {
@@ -121,19 +121,19 @@ impl owned::SentWrite<NtKernel> for SentWrite {
     }
 
     fn arm_cancel(&self, _kernel: &NtKernel) -> bool {
-        cancel::arm(*self)
+        self.cancel().arm()
     }
 
     fn disarm_cancel(&self, _kernel: &NtKernel) -> bool {
-        cancel::disarm(*self)
+        self.cancel().disarm()
     }
 
     fn send(&self, _kernel: &NtKernel, device: Target) -> NtStatus {
-        lower::send(*self, device)
+        self.lower().send(device)
     }
 
     fn cancel_lower(&self, _kernel: &NtKernel) {
-        lower::cancel(*self);
+        self.lower().cancel();
     }
 
     fn mark_pending(&self, _kernel: &NtKernel) {
@@ -141,11 +141,11 @@ impl owned::SentWrite<NtKernel> for SentWrite {
     }
 
     fn lower_status(&self, _kernel: &NtKernel) -> IoStatus {
-        lower::status(*self)
+        self.lower().status()
     }
 
     fn finish(self, _kernel: &NtKernel) -> WriteIrp {
-        lower::release(self);
+        self.lower().release();
         self.into_request()
     }
 }

@@ -3,14 +3,19 @@
 
 use core::{
     ptr::NonNull,
-    sync::atomic::{AtomicPtr, AtomicU8, Ordering},
+    sync::atomic::{AtomicPtr, Ordering},
 };
 
 use kmdf::{irp, write_irp::WriteIrp};
-use kswrite_core::{Handoff, Statistics};
-use wdk_sys::{IRP, PIRP};
+use kswrite_core::{Handoff, NtStatus, Statistics, WriteCall, payload::Payload};
+use wdk_sys::{DEVICE_OBJECT, IRP, NTSTATUS, PIRP, PVOID, STATUS_MORE_PROCESSING_REQUIRED};
 
-use super::narrow::PENDING_RETURNED;
+use super::{
+    cancel::{Cancelled, HeldCancel},
+    lower::LowerIrp,
+    narrow::PENDING_RETURNED,
+};
+use crate::{kernel::NtKernel, write};
 
 /// A request whose write was given a lower IRP. Three parties hold it; see [`Handoff`].
 ///
@@ -22,7 +27,7 @@ use super::narrow::PENDING_RETURNED;
 /// | 0 | the lower IRP |
 /// | 1 | the counters of the device, a static |
 /// | 2 | the [`Handoff`] |
-/// | 3 | what the payload owns ([`super::lower`]) |
+/// | 3 | what goes with the lower IRP ([`LowerIrp::into_parts`]) |
 ///
 /// # Invariants
 ///
@@ -32,38 +37,55 @@ pub struct SentWrite(NonNull<IRP>);
 
 const _: () = assert!(size_of::<Handoff>() == size_of::<*mut ()>());
 
-/// What goes into the four slots.
-pub struct SentState {
-    /// The lower IRP, filled and ready to send.
-    pub lower: NonNull<IRP>,
-    /// The counters, for the completion and cancel routines.
-    pub statistics: &'static Statistics,
-    /// What the payload owns.
-    pub ownership: usize,
-}
-
 impl SentWrite {
+    /// Gives a write its lower IRP.
+    ///
+    /// IRQL: `<= APC_LEVEL`.
+    ///
+    /// # Errors
+    ///
+    /// `STATUS_INSUFFICIENT_RESOURCES`, with the request; the payload is dropped.
+    pub fn begin(
+        statistics: &'static Statistics,
+        request: WriteIrp,
+        call: &WriteCall<NtKernel>,
+        payload: Payload<NtKernel>,
+    ) -> Result<Self, (WriteIrp, NtStatus)> {
+        // SAFETY: the request is held.
+        let issuer = unsafe { &raw const (*request.as_ptr()).Tail.Overlay.Thread };
+        // SAFETY: the field is valid in an IRP that a driver holds.
+        let issuer = unsafe { issuer.read() };
+        let lower = match LowerIrp::build(call, issuer, payload) {
+            Ok(lower) => lower,
+            Err(status) => return Err((request, status)),
+        };
+        let sent = Self::new(request, lower, statistics);
+        // SAFETY: the filter's device is attached to the one that the IRP goes to, and the file that the
+        // request is for is open, so the driver stays; `sent` is a sent write until this party has left.
+        unsafe { lower.set_completion(on_complete, sent.as_ptr().cast()) };
+        Ok(sent)
+    }
+
     /// Fills the slots.
-    pub fn new(request: WriteIrp, state: &SentState) -> Self {
+    fn new(request: WriteIrp, lower: LowerIrp, statistics: &'static Statistics) -> Self {
         let sent = Self(request.into_raw());
-        sent.slot(0).store(state.lower.as_ptr().cast(), Ordering::Relaxed);
+        let (lower, owns) = lower.into_parts();
+        sent.slot(0).store(lower.as_ptr().cast(), Ordering::Relaxed);
         sent.slot(1).store(
-            core::ptr::from_ref(state.statistics).cast_mut().cast(),
+            core::ptr::from_ref(statistics).cast_mut().cast(),
             Ordering::Relaxed,
         );
         // SAFETY: the slot is a pointer-sized, aligned word of an IRP that this value owns, and `Handoff` has
         // that size; nobody else sees it before the IRP is sent.
         unsafe { sent.slot(2).as_ptr().cast::<Handoff>().write(Handoff::new()) };
-        sent.slot(3).store(
-            core::ptr::without_provenance_mut(state.ownership),
-            Ordering::Relaxed,
-        );
+        sent.slot(3)
+            .store(core::ptr::without_provenance_mut(owns), Ordering::Relaxed);
         sent
     }
 
     /// # Safety
     ///
-    /// The IRP must be one that [`new`](Self::new) made into a sent write and that is not finished.
+    /// The IRP must be one that [`begin`](Self::begin) made into a sent write and that is not finished.
     pub const unsafe fn from_raw(irp: NonNull<IRP>) -> Self {
         Self(irp)
     }
@@ -91,8 +113,11 @@ impl SentWrite {
     }
 
     /// The lower IRP.
-    pub fn lower(&self) -> PIRP {
-        self.slot(0).load(Ordering::Relaxed).cast()
+    pub fn lower(&self) -> LowerIrp {
+        let irp = self.slot(0).load(Ordering::Relaxed).cast();
+        // SAFETY: INVARIANT: `new` stored the IRP, which is not NULL.
+        let irp = unsafe { NonNull::new_unchecked(irp) };
+        LowerIrp::from_parts(irp, self.slot(3).load(Ordering::Relaxed).addr())
     }
 
     /// The counters of the device that the write came to.
@@ -101,15 +126,16 @@ impl SentWrite {
         unsafe { &*self.slot(1).load(Ordering::Relaxed).cast::<Statistics>() }
     }
 
-    /// What the payload owns.
-    pub fn ownership(&self) -> usize {
-        self.slot(3).load(Ordering::Relaxed).addr()
-    }
-
     /// The handoff.
     pub fn handoff(&self) -> &Handoff {
         // SAFETY: INVARIANT: `new` wrote a `Handoff` there, and it stays until the write is finished.
         unsafe { &*self.slot(2).as_ptr().cast::<Handoff>() }
+    }
+
+    /// The cancel routine of the request.
+    pub fn cancel(self) -> HeldCancel<Self> {
+        // SAFETY: INVARIANT: the IRP is held until the write is finished.
+        unsafe { HeldCancel::of(self.0) }
     }
 
     /// `IoMarkIrpPending`.
@@ -117,22 +143,7 @@ impl SentWrite {
     /// IRQL: `<= DISPATCH_LEVEL`.
     pub fn mark_pending(self) {
         // SAFETY: INVARIANT: the IRP is held.
-        let stack = unsafe { irp::current_location(self.as_ptr()) };
-        // SAFETY: as above; it is the location that the IRP came with.
-        let stack = unsafe { stack.read() };
-        // SAFETY: the location belongs to this driver while it holds the IRP, and only the dispatching thread
-        // writes it.
-        unsafe { (*stack).Control |= PENDING_RETURNED };
-    }
-
-    /// Whether the request was cancelled: its `Cancel` field.
-    ///
-    /// IRQL: `<= DISPATCH_LEVEL`.
-    pub fn is_cancelled(self) -> bool {
-        // SAFETY: INVARIANT: the IRP is owned.
-        let cancel = unsafe { &raw mut (*self.as_ptr()).Cancel };
-        // SAFETY: the byte lives as long as the IRP; the I/O manager sets it from another thread.
-        unsafe { AtomicU8::from_ptr(cancel) }.load(Ordering::SeqCst) != 0
+        unsafe { mark_pending(self.0) };
     }
 
     /// The last party takes the request back.
@@ -140,4 +151,42 @@ impl SentWrite {
         // SAFETY: the caller is the last of the three parties, so the IRP has one owner again.
         unsafe { WriteIrp::from_raw(self.0) }
     }
+}
+
+/// `IoMarkIrpPending`.
+///
+/// IRQL: `<= DISPATCH_LEVEL`.
+///
+/// # Safety
+///
+/// This driver holds the IRP, and the caller is the thread that dispatches it.
+pub unsafe fn mark_pending(irp: NonNull<IRP>) {
+    // SAFETY: the caller's promise.
+    let stack = unsafe { irp::current_location(irp.as_ptr()) };
+    // SAFETY: as above; it is the location that the IRP came with.
+    let stack = unsafe { stack.read() };
+    // SAFETY: the location belongs to this driver while it holds the IRP, and only the dispatching thread
+    // writes it.
+    unsafe { (*stack).Control |= PENDING_RETURNED };
+}
+
+impl Cancelled for SentWrite {
+    unsafe fn cancelled(irp: NonNull<IRP>) {
+        // SAFETY: the routine is armed on a sent write, and whoever finishes it waits for this party.
+        let sent = unsafe { Self::from_raw(irp) };
+        write::cancelled(sent);
+    }
+}
+
+/// `IO_COMPLETION_ROUTINE` of the lower IRP.
+///
+/// IRQL: `<= DISPATCH_LEVEL`, in any context.
+unsafe extern "C" fn on_complete(_device: *mut DEVICE_OBJECT, _irp: PIRP, context: PVOID) -> NTSTATUS {
+    // SAFETY: `begin` set the caller's IRP as the context.
+    let upper = unsafe { NonNull::new_unchecked(context.cast()) };
+    // SAFETY: it is that of a sent write, which is not finished before this party has left.
+    let sent = unsafe { SentWrite::from_raw(upper) };
+    write::completed(sent);
+    // The IRP stays this filter's: whoever finishes the write frees it, and may have done so by now.
+    STATUS_MORE_PROCESSING_REQUIRED
 }
