@@ -1,20 +1,25 @@
-//! The control device, `\\.\KsWrite`: counters per path.
+//! The control device, `\\.\KsWrite`: counters per path, and writes to file objects.
 //!
 //! It is there as long as there is a filtered device. A PnP driver with a control device is never unloaded, so
 //! the last filtered device takes it along.
 
 use kmdf::{
     Device, DeviceInit, Driver, IoStatus, NtStatus, Object, ObjectAttributes, OwnedDevice, Queue,
-    QueueConfig, QueueEvents, Request, sync::WaitLock, trace, unicode_string,
+    QueueConfig, QueueEvents, Request,
+    control_irp::{Control as ControlFunction, ControlIrp},
+    irp::{self, PreprocessIrp},
+    sync::WaitLock,
+    trace, unicode_string,
 };
 use kswrite_wire::{
+    file_write::WRITE_FILE_OBJECT,
     filter::{self, DeviceSelector, Version, WIRE_VERSION},
     ioctl::ControlCode,
     names::{CONTROL_DEVICE, CONTROL_LINK, CONTROL_SDDL},
 };
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
-use crate::{counters, driver::DriverContext};
+use crate::{counters, driver::DriverContext, file_write};
 
 /// `FILE_DEVICE_SECURE_OPEN`: the SDDL holds for names below the device too.
 const FILE_DEVICE_SECURE_OPEN: u32 = 0x100;
@@ -80,6 +85,7 @@ fn create(driver: &Driver) -> Result<OwnedDevice, NtStatus> {
     let mut init = DeviceInit::control(driver, &unicode_string!(CONTROL_SDDL))?;
     init.add_characteristics(FILE_DEVICE_SECURE_OPEN);
     init.assign_name(&unicode_string!(CONTROL_DEVICE))?;
+    irp::set_preprocess::<ControlFunction, Controls>(&mut init)?;
     let device = init.create_control(ObjectAttributes::new())?;
     device.create_symbolic_link(&unicode_string!(CONTROL_LINK))?;
     let config = QueueConfig {
@@ -112,6 +118,18 @@ impl QueueEvents for Controls {
             Err(status) => IoStatus::failed(status),
         };
         request.complete(io);
+    }
+}
+
+impl PreprocessIrp<ControlFunction> for Controls {
+    /// A write to a file object is dealt with in the thread of the caller, in which its handles and
+    /// addresses mean what it meant. A queue of the framework may present a request in any thread.
+    fn dispatch(device: &Device, irp: ControlIrp) -> NtStatus {
+        if irp.code() == WRITE_FILE_OBJECT.0 {
+            file_write::write(device, irp)
+        } else {
+            irp.to_framework(device)
+        }
     }
 }
 

@@ -23,6 +23,9 @@ static TABLE: [Slot; SLOTS] = [const {
     }
 }; SLOTS];
 
+/// The counters of the writes to file objects that the control device was asked for.
+pub static FILE_OBJECTS: Statistics = Statistics::new();
+
 /// The counters of one device, as long as the device exists.
 pub struct Counters {
     slot: &'static Slot,
@@ -62,8 +65,12 @@ fn taken() -> impl Iterator<Item = &'static Slot> {
     TABLE.iter().filter(|slot| slot.taken.load(Ordering::Acquire))
 }
 
-/// The counters of the device with this number, or the sum over all; `None`: there is no such device.
+/// The counters of the device with this number, the sum over all, or those of the writes to file objects;
+/// `None`: there is no such device.
 pub fn read(selector: filter::DeviceSelector) -> Option<filter::Statistics> {
+    if selector.index == filter::DeviceSelector::FILE_OBJECTS {
+        return Some(on_the_wire(0, &FILE_OBJECTS.snapshot()));
+    }
     let mut sum = Snapshot::default();
     let mut devices = 0;
     let wanted = usize::try_from(selector.index).ok()?;
@@ -78,6 +85,7 @@ pub fn read(selector: filter::DeviceSelector) -> Option<filter::Statistics> {
 
 /// Sets every event counter to zero.
 pub fn reset() {
+    FILE_OBJECTS.reset();
     taken().for_each(|slot| slot.statistics.reset());
 }
 

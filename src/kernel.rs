@@ -2,14 +2,19 @@
 //!
 //! Nothing is decided here; every method is one call.
 
+use core::num::NonZeroU64;
+
 use kmdf::{pool::NonPagedBuffer, write_irp::WriteIrp};
 use kswrite_core::{
-    BufferMethod, Decision, Ended, Handoff, IoStatus, Kernel, NtStatus, ProcessorMode, Statistics, WriteCall,
+    BufferMethod, Decision, Ended, FileFlags, FileObjects, Handoff, IoStatus, Kernel, NtStatus, Patience,
+    ProcessorMode, Statistics, WriteCall,
     owned::{self, Request},
     payload::Payload,
 };
 
 use crate::ffi::{
+    event::Event,
+    file_write::{FileWriteRequest, SentFileWrite, StatusBlock},
     guarded,
     mdl::{BorrowedMdl, OwnedMdl},
     sent::SentWrite,
@@ -90,6 +95,74 @@ impl Kernel for NtKernel {
     }
 }
 
+impl FileObjects for NtKernel {
+    type Event = Event;
+    type PortContext = NonZeroU64;
+    type StatusBlock = StatusBlock;
+
+    fn file_flags(&self, file: File) -> FileFlags {
+        file.flags()
+    }
+
+    fn related_device(&self, file: File) -> Target {
+        file.related_device()
+    }
+
+    fn current_byte_offset(&self, file: File) -> i64 {
+        file.current_byte_offset()
+    }
+
+    fn set_current_byte_offset(&self, file: File, offset: i64) {
+        file.set_current_byte_offset(offset);
+    }
+
+    fn has_completion_port(&self, file: File) -> bool {
+        file.has_completion_port()
+    }
+
+    fn completes_deferred(&self) -> bool {
+        false
+    }
+
+    fn clear_event(&self, event: Event) {
+        event.clear();
+    }
+
+    fn clear_file_event(&self, file: File) {
+        file.event().clear();
+    }
+
+    /// The counters of the process and the system are the I/O manager's, and drivers cannot add to them.
+    fn count_operation(&self) {}
+
+    /// As [`count_operation`](Self::count_operation).
+    fn count_transfer(&self, _bytes: usize) {}
+
+    fn store_status(&self, block: StatusBlock, io: IoStatus) {
+        block.store(io);
+    }
+
+    fn load_status(&self, block: StatusBlock) -> IoStatus {
+        block.load()
+    }
+
+    fn set_event(&self, event: Event) {
+        event.set();
+    }
+
+    fn set_file_event(&self, file: File) {
+        file.event().set();
+    }
+
+    fn set_final_status(&self, file: File, status: NtStatus) {
+        file.set_final_status(status);
+    }
+
+    /// Drivers have no documented way to do this, so a write that would need it is refused before it begins.
+    /// Here it comes only if the port was associated after that.
+    fn post_packet(&self, _file: File, _context: NonZeroU64, _io: IoStatus) {}
+}
+
 /// A write that came to the filter: its caller's IRP is held until the write is over.
 impl Request<NtKernel> for WriteIrp {
     type Sent = SentWrite;
@@ -147,5 +220,76 @@ impl owned::SentWrite<NtKernel> for SentWrite {
     fn finish(self, _kernel: &NtKernel) -> WriteIrp {
         self.lower().release();
         self.into_request()
+    }
+}
+
+/// A write to a file object: the control request is held until the write is over.
+impl Request<NtKernel> for FileWriteRequest {
+    type Sent = SentFileWrite;
+
+    fn begin(
+        self,
+        _kernel: &NtKernel,
+        call: &WriteCall<NtKernel>,
+        payload: Payload<NtKernel>,
+        decision: Decision,
+    ) -> Result<SentFileWrite, (Self, NtStatus)> {
+        Self::begin(self, call, payload, decision)
+    }
+
+    fn refuse(self, _kernel: &NtKernel, status: NtStatus, decision: Decision) -> NtStatus {
+        Self::refuse(self, status, decision)
+    }
+
+    fn complete(self, kernel: &NtKernel, ended: Ended) -> NtStatus {
+        Self::complete(self, kernel, ended)
+    }
+}
+
+impl owned::SentWrite<NtKernel> for SentFileWrite {
+    type Request = FileWriteRequest;
+
+    fn handoff(&self) -> &Handoff {
+        Self::handoff(self)
+    }
+
+    fn arm_cancel(&self, _kernel: &NtKernel) -> bool {
+        self.cancel().arm()
+    }
+
+    fn disarm_cancel(&self, _kernel: &NtKernel) -> bool {
+        self.cancel().disarm()
+    }
+
+    fn send(&self, _kernel: &NtKernel, device: Target) -> NtStatus {
+        Self::send(self, device)
+    }
+
+    fn cancel_lower(&self, _kernel: &NtKernel) {
+        self.lower().cancel();
+    }
+
+    fn mark_pending(&self, _kernel: &NtKernel) {
+        Self::mark_pending(self);
+    }
+
+    fn lower_status(&self, _kernel: &NtKernel) -> IoStatus {
+        self.lower().status()
+    }
+
+    fn finish(self, _kernel: &NtKernel) -> FileWriteRequest {
+        Self::finish(self)
+    }
+
+    fn patience(&self) -> Option<Patience> {
+        Self::patience(self)
+    }
+
+    fn wait(&self, _kernel: &NtKernel, patience: Patience) -> NtStatus {
+        self.over().wait(patience)
+    }
+
+    fn wake(&self, _kernel: &NtKernel) {
+        self.over().set();
     }
 }

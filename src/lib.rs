@@ -7,7 +7,8 @@
 //! * [`device`]: one filter device per stack.
 //! * [`write`]: the write path.
 //! * [`fast_io`]: the filter's own fast-I/O entry.
-//! * [`control`]: the control device, `\\.\KsWrite`, and [`counters`], what it tells.
+//! * [`control`]: the control device, `\\.\KsWrite`, [`counters`], what it tells, and [`file_write`], its writes to
+//!   file objects.
 //! * [`kernel`]: the real kernel as the core sees it.
 #![no_std]
 
@@ -19,6 +20,7 @@ pub mod device;
 pub mod driver;
 pub mod fast_io;
 pub mod ffi;
+pub mod file_write;
 pub mod kernel;
 pub mod write;
 

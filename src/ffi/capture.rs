@@ -3,7 +3,11 @@
 
 use core::ptr::NonNull;
 
-use kmdf::{irql, write_irp::WriteIrp};
+use kmdf::{
+    irp::{HeldIrp, Major},
+    irql,
+    write_irp::WriteIrp,
+};
 use kswrite_core::{BufferMethod, Data, ProcessorMode, WriteCall, bypasses_cache};
 use wdk_sys::{
     KPROCESSOR_MODE,
@@ -55,8 +59,6 @@ pub fn capture(request: &WriteIrp, target: Target) -> WriteCall<NtKernel> {
     // SAFETY: `QuadPart` is valid for any content of the union.
     let offset = unsafe { write.ByteOffset.QuadPart };
     // SAFETY: the IRP is held.
-    let mode = unsafe { (*irp).RequestorMode };
-    // SAFETY: the IRP is held.
     let irp_flags = unsafe { (*irp).Flags };
     let file = NonNull::new(stack.FileObject).map(|file| {
         // SAFETY: the file object of an IRP that is not complete.
@@ -70,7 +72,7 @@ pub fn capture(request: &WriteIrp, target: Target) -> WriteCall<NtKernel> {
         length: write.Length,
         offset,
         key: write.Key,
-        mode: mode_from_raw(mode),
+        mode: requestor_mode(request),
         in_requestor_context: may_page && in_requestor_process(request),
         may_page,
         may_wait: file.is_some_and(File::is_synchronous),
@@ -117,8 +119,18 @@ fn mdl(request: &WriteIrp) -> Option<BorrowedMdl> {
     })
 }
 
+/// The mode of whoever made the request.
+///
+/// IRQL: any.
+pub fn requestor_mode<M: Major>(request: &HeldIrp<M>) -> ProcessorMode {
+    // SAFETY: the IRP is held.
+    mode_from_raw(unsafe { (*request.as_ptr()).RequestorMode })
+}
+
 /// Whether this thread runs in the process that issued the request.
-fn in_requestor_process(request: &WriteIrp) -> bool {
+///
+/// IRQL: `<= DISPATCH_LEVEL`.
+pub fn in_requestor_process<M: Major>(request: &HeldIrp<M>) -> bool {
     // SAFETY: the IRP is held; the call only reads it.
     let requestor = unsafe { IoGetRequestorProcess(request.as_ptr()) };
     if requestor.is_null() {

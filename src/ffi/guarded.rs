@@ -32,6 +32,19 @@ impl Address {
         Self(address)
     }
 
+    /// Where these bytes are.
+    pub const fn of_bytes(bytes: &[u8]) -> Self {
+        Self(bytes.as_ptr().cast_mut().cast())
+    }
+
+    /// An address that a program gave as a number.
+    pub fn alleged(address: u64) -> Self {
+        // The driver is for 64-bit systems alone.
+        Self(core::ptr::with_exposed_provenance_mut(
+            usize::try_from(address).unwrap_or(usize::MAX),
+        ))
+    }
+
     /// The pointer, for a field or a call of the kernel.
     pub const fn as_ptr(self) -> *mut c_void {
         self.0
@@ -173,15 +186,15 @@ pub fn probe_for_read(address: Address, length: u32) -> NtStatus {
     seh::guarded_probe_for_read(address.0, length as usize)
 }
 
-/// Copies the bytes of a raw address into a system buffer.
+/// Copies the bytes of a raw address into a system buffer, which is charged to the current process.
 ///
 /// IRQL: `<= APC_LEVEL`, in the address space of the address.
 ///
 /// # Errors
 ///
-/// The exception code, or `STATUS_INSUFFICIENT_RESOURCES`.
+/// The exception code, `STATUS_QUOTA_EXCEEDED`, or `STATUS_INSUFFICIENT_RESOURCES`.
 pub fn capture(address: Address, length: u32) -> Result<NonPagedBuffer, NtStatus> {
-    let mut buffer = NonPagedBuffer::new(length as usize, CAPTURE_TAG)?;
+    let mut buffer = NonPagedBuffer::charged(length as usize, CAPTURE_TAG)?;
     // SAFETY: the destination is ours and has `length` bytes; a fault on the source is caught.
     unsafe { seh::guarded_copy(buffer.as_mut_ptr().cast(), address.0, length as usize) }.ok()?;
     Ok(buffer)

@@ -4,19 +4,22 @@
 use core::ptr::NonNull;
 
 use kmdf::Device;
-use kswrite_core::BufferMethod;
+use kswrite_core::{BufferMethod, FileFlags, NtStatus};
 use wdk_sys::{
-    DEVICE_OBJECT, DO_BUFFERED_IO, DO_DIRECT_IO, FAST_IO_DISPATCH, FILE_OBJECT, FO_SYNCHRONOUS_IO,
-    PFAST_IO_WRITE,
+    DEVICE_OBJECT, DO_BUFFERED_IO, DO_DIRECT_IO, FAST_IO_DISPATCH, FILE_OBJECT, PFAST_IO_WRITE,
+    ntddk::IoGetRelatedDeviceObject,
 };
+
+use super::event::Event;
 
 /// A device object that outlives every write that is sent to it.
 ///
 /// # Invariants
 ///
-/// The pointer is to a device object on which a device of this driver is attached, or to the device itself.
-/// Attachment keeps the lower device object alive until the upper one is detached, which the framework does
-/// when it deletes the filter's device, and that is after the last write.
+/// The pointer is to a device object on which a device of this driver is attached: attachment keeps the lower
+/// device object alive until the upper one is detached, which the framework does when it deletes the filter's
+/// device, and that is after the last write. Or it is to the related device of a file object that outlives the
+/// write.
 #[derive(Clone, Copy)]
 pub struct Target(NonNull<DEVICE_OBJECT>);
 
@@ -95,11 +98,14 @@ impl Target {
     }
 }
 
-/// The file object of a request, borrowed while the request is held.
+/// A file object, borrowed while a request that is for it is held, or a reference.
 ///
 /// # Invariants
 ///
-/// The pointer is from the stack location of an IRP that has not been completed.
+/// The pointer is from the stack location of an IRP that has not been completed, or of a [`FileReference`]
+/// that has not been dropped. The file object has a device.
+///
+/// [`FileReference`]: super::object::FileReference
 #[derive(Clone, Copy)]
 pub struct File(NonNull<FILE_OBJECT>);
 
@@ -116,12 +122,93 @@ impl File {
         self.0.as_ptr()
     }
 
+    /// `Flags`.
+    ///
+    /// IRQL: any.
+    pub fn flags(self) -> FileFlags {
+        // SAFETY: INVARIANT: the file object is alive.
+        FileFlags(unsafe { (*self.as_ptr()).Flags })
+    }
+
     /// `FO_SYNCHRONOUS_IO`: the handle was opened for synchronous I/O.
     ///
     /// IRQL: any.
     pub fn is_synchronous(self) -> bool {
-        // SAFETY: INVARIANT: the IRP keeps its file object alive.
-        let flags = unsafe { (*self.as_ptr()).Flags };
-        flags & FO_SYNCHRONOUS_IO != 0
+        self.flags().is_synchronous()
+    }
+
+    /// `IoGetRelatedDeviceObject`: the top of the device stack. It lives as long as the file object.
+    ///
+    /// IRQL: `<= DISPATCH_LEVEL`.
+    ///
+    /// <https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-iogetrelateddeviceobject>
+    pub fn related_device(self) -> Target {
+        // SAFETY: INVARIANT: the file object is alive.
+        let device = unsafe { IoGetRelatedDeviceObject(self.as_ptr()) };
+        // SAFETY: a file object that has a device has a related one.
+        // INVARIANT: the device at the top of a stack stays while a file is open on the stack.
+        Target(unsafe { NonNull::new_unchecked(device) })
+    }
+
+    /// `CurrentByteOffset`. Whoever writes to a synchronous file object serialises it.
+    ///
+    /// IRQL: any.
+    pub fn current_byte_offset(self) -> i64 {
+        // SAFETY: INVARIANT: the file object is alive.
+        let field = unsafe { &raw const (*self.as_ptr()).CurrentByteOffset.QuadPart };
+        // SAFETY: as above; other drivers may write it.
+        unsafe { field.read_volatile() }
+    }
+
+    /// Sets `CurrentByteOffset`.
+    ///
+    /// IRQL: any.
+    pub fn set_current_byte_offset(self, offset: i64) {
+        // SAFETY: INVARIANT: the file object is alive.
+        let field = unsafe { &raw mut (*self.as_ptr()).CurrentByteOffset.QuadPart };
+        // SAFETY: as above.
+        unsafe { field.write_volatile(offset) };
+    }
+
+    /// Whether a completion port is associated: `CompletionContext`.
+    ///
+    /// IRQL: any.
+    pub fn has_completion_port(self) -> bool {
+        // SAFETY: INVARIANT: the file object is alive.
+        let field = unsafe { &raw const (*self.as_ptr()).CompletionContext };
+        // SAFETY: as above; the I/O manager may write it.
+        !unsafe { field.read_volatile() }.is_null()
+    }
+
+    /// `Event`, which lives in the file object.
+    ///
+    /// IRQL: any.
+    pub fn event(self) -> Event {
+        // SAFETY: INVARIANT: the file object is alive.
+        let event = unsafe { &raw mut (*self.as_ptr()).Event };
+        // SAFETY: a field of a live object is not at NULL.
+        let event = unsafe { NonNull::new_unchecked(event) };
+        // SAFETY: the I/O manager initialised it when the file was opened; it lives as long as the file object.
+        unsafe { Event::new(event) }
+    }
+
+    /// `FinalStatus`.
+    ///
+    /// IRQL: any.
+    pub fn final_status(self) -> NtStatus {
+        // SAFETY: INVARIANT: the file object is alive.
+        let field = unsafe { &raw const (*self.as_ptr()).FinalStatus };
+        // SAFETY: as above; the I/O manager may write it.
+        NtStatus(unsafe { field.read_volatile() })
+    }
+
+    /// Sets `FinalStatus`.
+    ///
+    /// IRQL: any.
+    pub fn set_final_status(self, status: NtStatus) {
+        // SAFETY: INVARIANT: the file object is alive.
+        let field = unsafe { &raw mut (*self.as_ptr()).FinalStatus };
+        // SAFETY: as above.
+        unsafe { field.write_volatile(status.0) };
     }
 }

@@ -12,6 +12,7 @@ typedef unsigned long ULONG;
 typedef unsigned char BOOLEAN;
 typedef signed char KPROCESSOR_MODE;
 typedef unsigned long long SIZE_T;
+typedef unsigned long long ULONG64;
 typedef void *PVOID;
 
 enum { EXECUTE_HANDLER = 1 };
@@ -21,6 +22,7 @@ enum { EXECUTE_HANDLER = 1 };
 unsigned long _exception_code(void);
 void *memcpy(void *Destination, const void *Source, SIZE_T Length);
 __declspec(dllimport) void ProbeForRead(const volatile void *Address, SIZE_T Length, ULONG Alignment);
+__declspec(dllimport) PVOID ExAllocatePool2(ULONG64 Flags, SIZE_T Length, ULONG Tag);
 __declspec(dllimport) void MmProbeAndLockPages(PVOID Mdl, KPROCESSOR_MODE AccessMode, int Operation);
 
 typedef BOOLEAN (*FAST_IO_WRITE)(PVOID FileObject, long long *FileOffset, ULONG Length, BOOLEAN Wait, ULONG LockKey,
@@ -55,6 +57,17 @@ NTSTATUS KmdfGuardedProbeForRead(const volatile void *Address, SIZE_T Length)
 
     __try {
         ProbeForRead(Address, Length, 1);
+    } __except (Keep(_exception_code(), &status)) {
+    }
+    return status;
+}
+
+NTSTATUS KmdfGuardedAllocate(ULONG64 Flags, SIZE_T Length, ULONG Tag, PVOID *Allocated)
+{
+    NTSTATUS status = STATUS_SUCCESS;
+
+    __try {
+        *Allocated = ExAllocatePool2(Flags, Length, Tag);
     } __except (Keep(_exception_code(), &status)) {
     }
     return status;

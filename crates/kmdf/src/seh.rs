@@ -26,6 +26,12 @@ mod c {
             length: usize,
         ) -> NTSTATUS;
         pub(super) fn KmdfGuardedProbeForRead(address: *const c_void, length: usize) -> NTSTATUS;
+        pub(super) fn KmdfGuardedAllocate(
+            flags: u64,
+            length: usize,
+            tag: u32,
+            allocated: *mut *mut c_void,
+        ) -> NTSTATUS;
         pub(super) fn KmdfGuardedProbeAndLock(
             mdl: *mut c_void,
             mode: KPROCESSOR_MODE,
@@ -72,6 +78,22 @@ pub unsafe fn guarded_copy(destination: *mut c_void, source: *const c_void, leng
 pub fn guarded_probe_for_read(address: *const c_void, length: usize) -> NtStatus {
     // SAFETY: any address may be probed; what the probe raises is caught.
     NtStatus(unsafe { c::KmdfGuardedProbeForRead(address, length) })
+}
+
+/// `ExAllocatePool2` with flags that let it raise. NULL beside a success means that there is no memory.
+///
+/// IRQL: `<= DISPATCH_LEVEL`.
+///
+/// <https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-exallocatepool2>
+///
+/// # Errors
+///
+/// The code of the exception: `STATUS_QUOTA_EXCEEDED`, `STATUS_INSUFFICIENT_RESOURCES`.
+pub(crate) fn guarded_allocate(flags: u64, length: usize, tag: u32) -> Result<*mut c_void, NtStatus> {
+    let mut allocated = core::ptr::null_mut();
+    // SAFETY: the result can be written; what the call raises is caught.
+    NtStatus(unsafe { c::KmdfGuardedAllocate(flags, length, tag, &raw mut allocated) }).ok()?;
+    Ok(allocated)
 }
 
 /// `MmProbeAndLockPages`.

@@ -1,0 +1,221 @@
+//! Writes to file objects, on the control device: KsWriteFile for any file that the caller may write to.
+//!
+//! What the caller said is captured once, its handles are referenced in its process and its mode, and the rest
+//! is `kswrite_core`'s. The control request goes on until the write is over, and cancelling it cancels the write.
+
+use core::ptr::NonNull;
+
+use kmdf::{Device, IoStatus, NtStatus, control_irp::ControlIrp, irql, wdk_sys::DEVICE_OBJECT};
+use kswrite_core::{
+    self as core_types, ByteOffset, CancelOutcome, Data, FileWrite, Position, ProcessorMode, fast, owned,
+};
+use kswrite_wire::file_write::{
+    Attempt, Bytes, Cancel, Carrier, Completer, Completion, Report, Skip, Write, parse,
+};
+use zerocopy::IntoBytes;
+
+use crate::{
+    counters,
+    ffi::{
+        capture,
+        file_write::{FileWriteRequest, Origin, SentFileWrite, StatusBlock, WriteResult},
+        guarded::Address,
+        object::{EventReference, FileReference},
+    },
+    kernel::NtKernel,
+};
+
+const KERNEL: NtKernel = NtKernel {
+    statistics: &counters::FILE_OBJECTS,
+};
+
+/// What a request asks for, with references on what its handles stand for.
+struct Asked {
+    device: NonNull<DEVICE_OBJECT>,
+    file: FileReference,
+    event: Option<EventReference>,
+    write: FileWrite<NtKernel>,
+}
+
+/// Does a [`WRITE_FILE_OBJECT`](kswrite_wire::file_write::WRITE_FILE_OBJECT), and returns what the dispatch
+/// routine returns.
+///
+/// IRQL: `PASSIVE_LEVEL`, in the thread of the caller.
+///
+/// # Status
+///
+/// Of the request, if there is no report: `STATUS_INVALID_PARAMETER` for an input that makes no sense, or a file
+/// of the control device itself; `STATUS_BUFFER_TOO_SMALL` if there is no room for the report;
+/// `STATUS_INVALID_HANDLE`, `STATUS_OBJECT_TYPE_MISMATCH`, `STATUS_ACCESS_DENIED` for a handle;
+/// `STATUS_NOT_SUPPORTED` for a completion packet that would have to be queued here;
+/// `STATUS_QUOTA_EXCEEDED`, `STATUS_INSUFFICIENT_RESOURCES`.
+pub fn write(device: &Device, irp: ControlIrp) -> NtStatus {
+    let asked = match understand(device, &irp) {
+        Ok(asked) => asked,
+        Err(status) => return irp.complete(IoStatus::failed(status)),
+    };
+    let origin = Origin {
+        irp,
+        device: asked.device,
+        file: asked.file,
+        event: asked.event,
+    };
+    match FileWriteRequest::new(origin, &counters::FILE_OBJECTS, asked.write) {
+        Ok(request) => {
+            request.submit(|write, request| owned::write(&KERNEL, &counters::FILE_OBJECTS, write, request))
+        }
+        Err((irp, status)) => irp.complete(IoStatus::failed(status)),
+    }
+}
+
+fn understand(device: &Device, irp: &ControlIrp) -> Result<Asked, NtStatus> {
+    if irql::current() != irql::PASSIVE_LEVEL || !capture::in_requestor_process(irp) {
+        return Err(NtStatus::INVALID_DEVICE_REQUEST);
+    }
+    if irp.output_length() < size_of::<Report>() {
+        return Err(NtStatus::BUFFER_TOO_SMALL);
+    }
+    let said = parse(irp.input()?).map_err(|_| NtStatus::INVALID_PARAMETER)?;
+    let mode = capture::requestor_mode(irp);
+    let device = device.wdm().ok_or(NtStatus::DEVICE_NOT_READY)?;
+    let file = FileReference::by_handle(said.file, mode)?;
+    // A control request that writes control requests would have no end.
+    if file.is_of(device) {
+        return Err(NtStatus::INVALID_PARAMETER);
+    }
+    let event = said
+        .event
+        .map(|handle| EventReference::by_handle(handle.get(), mode))
+        .transpose()?;
+    // Only the I/O manager can queue a packet.
+    if said.completer == Completer::Driver && said.port_context.is_some() && file.file().has_completion_port()
+    {
+        return Err(NtStatus::NOT_SUPPORTED);
+    }
+    let write = arguments(&said, &file, event.as_ref());
+    Ok(Asked {
+        device,
+        file,
+        event,
+        write,
+    })
+}
+
+/// The arguments of the routine. Inline bytes are in the system buffer of the control request, which stays until
+/// that is complete; an address is a program's, and nobody else's word is given for it.
+fn arguments(said: &Write<'_>, file: &FileReference, event: Option<&EventReference>) -> FileWrite<NtKernel> {
+    let (address, length, mode) = match said.bytes {
+        Bytes::Inline(bytes) => (Address::of_bytes(bytes), bytes.len(), ProcessorMode::Kernel),
+        Bytes::At { address, length } => (Address::alleged(address), length as usize, ProcessorMode::User),
+    };
+    FileWrite {
+        file: file.file(),
+        event: event.map(EventReference::event),
+        port_context: said.port_context,
+        status_block: StatusBlock::NONE,
+        data: Data::Raw(address),
+        // The parser allows no more.
+        length: u32::try_from(length).unwrap_or(0),
+        key: said.key,
+        mode,
+        offset: said.offset.map_or(ByteOffset::Current, ByteOffset::At),
+        position: if said.advance {
+            Position::Advance
+        } else {
+            Position::LeftToDriver
+        },
+        time_limit: said.time_limit,
+    }
+}
+
+/// The IRP of a write is complete.
+///
+/// IRQL: `<= DISPATCH_LEVEL`, in any context.
+pub fn completed(sent: SentFileWrite) {
+    owned::on_complete(&KERNEL, sent.statistics(), sent);
+}
+
+/// The control request is being cancelled.
+///
+/// IRQL: `<= DISPATCH_LEVEL`, in any context, with the cancel spin lock released.
+pub fn cancelled(sent: SentFileWrite) {
+    owned::on_cancel(&KERNEL, sent.statistics(), sent);
+}
+
+/// Completes the control request with the report of its write, and returns its status.
+///
+/// IRQL: `<= DISPATCH_LEVEL`, in any context.
+pub fn answer(irp: ControlIrp, result: &WriteResult) -> NtStatus {
+    irp.complete_with(report(result).as_bytes())
+}
+
+fn report(result: &WriteResult) -> Report {
+    let decision = result.decision;
+    let (attempt, attempt_status, skip) = attempt(decision.attempt);
+    Report {
+        returned: result.returned.0,
+        final_status: result.last.0,
+        block_written: result.block.is_some().into(),
+        block_status: result.block.map_or(0, |io| io.status.0),
+        information: result.block.map_or(0, |io| io.information as u64),
+        attempt: attempt as u32,
+        attempt_status,
+        skip: skip as u32,
+        carrier: decision.carrier.map_or(Carrier::None, carrier) as u32,
+        completion: decision.completion.map_or(Completion::None, completion) as u32,
+        cancel: cancel(decision.cancel) as u32,
+    }
+}
+
+fn attempt(outcome: fast::Outcome) -> (Attempt, i32, Skip) {
+    match outcome {
+        fast::Outcome::Done(io) => (Attempt::Done, io.status.0, Skip::None),
+        fast::Outcome::Skipped(why) => (Attempt::Skipped, 0, skip(why)),
+        fast::Outcome::Declined => (Attempt::Declined, 0, Skip::None),
+        fast::Outcome::NotSuccess(status) => (Attempt::NotSuccess, status.0, Skip::None),
+        fast::Outcome::Faulted(code) => (Attempt::Faulted, code.0, Skip::None),
+    }
+}
+
+const fn skip(why: fast::Skip) -> Skip {
+    match why {
+        fast::Skip::Mode => Skip::Mode,
+        fast::Skip::Irql => Skip::Irql,
+        fast::Skip::Uncached => Skip::Uncached,
+        fast::Skip::Context => Skip::Context,
+        fast::Skip::NoAddress => Skip::NoAddress,
+        fast::Skip::NoFile => Skip::NoFile,
+        fast::Skip::Packet => Skip::Packet,
+        fast::Skip::BadParameter => Skip::BadParameter,
+        fast::Skip::NoTable => Skip::NoTable,
+        fast::Skip::ShortTable => Skip::ShortTable,
+        fast::Skip::EmptySlot => Skip::EmptySlot,
+    }
+}
+
+const fn carrier(how: core_types::Carrier) -> Carrier {
+    match how {
+        core_types::Carrier::Nothing => Carrier::Nothing,
+        core_types::Carrier::BorrowedSystemBuffer => Carrier::BorrowedSystemBuffer,
+        core_types::Carrier::SystemBuffer => Carrier::SystemBuffer,
+        core_types::Carrier::Mdl => Carrier::Mdl,
+        core_types::Carrier::UserBuffer => Carrier::UserBuffer,
+    }
+}
+
+const fn completion(how: core_types::Completion) -> Completion {
+    match how {
+        core_types::Completion::Fast => Completion::Fast,
+        core_types::Completion::Inline { .. } => Completion::Inline,
+        core_types::Completion::Pended => Completion::Pended,
+    }
+}
+
+const fn cancel(what: CancelOutcome) -> Cancel {
+    match what {
+        CancelOutcome::NotAsked => Cancel::NotAsked,
+        CancelOutcome::BeforeSend => Cancel::BeforeSend,
+        CancelOutcome::Cancelled => Cancel::Cancelled,
+        CancelOutcome::TooLate => Cancel::TooLate,
+    }
+}
