@@ -5,12 +5,13 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use clap::{Parser, Subcommand};
 
+use crate::cost::CoreOptions;
 use crate::layout::Layout;
 use crate::run::{BenchOptions, RunOptions};
 use crate::test::TestOptions;
 use crate::tools::{self, Purpose};
 use crate::wine::WineOptions;
-use crate::{build, check, clean, run, test, wine};
+use crate::{build, check, clean, cost, run, test, wine};
 
 /// Every developer command of kswrite.
 ///
@@ -35,8 +36,15 @@ enum Command {
     /// Prints one table: what each row did with the filter, and the rate without it beside. The exit code is
     /// 0 only if all digests agree, every write took the path it should, and nothing is outstanding.
     Run(RunOptions),
-    /// Measure writes of 4 KiB with and without the filter, at depth 1 and 32, on one CPU and on all.
-    Bench(BenchOptions),
+    /// Measure: in Wine, writes of 4 KiB with and without the filter, at depth 1 and 32, on one CPU and on all;
+    /// or what the core costs by itself.
+    #[command(args_conflicts_with_subcommands = true)]
+    Bench {
+        #[command(subcommand)]
+        what: Option<Bench>,
+        #[command(flatten)]
+        options: BenchOptions,
+    },
     /// Run every test: on Linux, over the built images, and in Wine with the drivers loaded.
     ///
     /// The last line is the totals: `N passed, N failed`.
@@ -49,6 +57,17 @@ enum Command {
     Wine(WineOptions),
     /// Remove the Wine prefix, and stop what still runs in it.
     CleanHost,
+}
+
+/// What else there is to measure.
+#[derive(Subcommand)]
+enum Bench {
+    /// Count the instructions and the nanoseconds of a write in kswrite_core, beside the floor: the bare call of the
+    /// device's routine.
+    ///
+    /// Needs no Wine and no Windows tools, but valgrind, for callgrind. The numbers are of this machine; nothing of
+    /// them is Windows'. Takes about three minutes; the machine should have nothing else to do.
+    Core(CoreOptions),
 }
 
 /// Does what was asked for.
@@ -65,7 +84,12 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode> {
             build::print_sizes(&layout)
         }
         Command::Run(options) => return run::run(&layout, &options),
-        Command::Bench(options) => return run::bench(&layout, &options),
+        Command::Bench { what, options } => {
+            return match what {
+                Some(Bench::Core(options)) => cost::core(&layout, &options),
+                None => run::bench(&layout, &options),
+            };
+        }
         Command::Test(options) => return test::test(&layout, &options),
         Command::Check => return check::check(&layout),
         Command::Wine(options) => return wine::command(&layout, &options),

@@ -5,7 +5,8 @@
 //! wdk/     the WDK-shaped folder and the patched wdk-build
 //! build/   the drivers, the host and the user-mode programs
 //! wine/    a Wine session: prefix, drivers loaded, log read at the end
-//! run/     the main job and its table; the benchmark
+//! run/     the main job and its table; the benchmark in Wine
+//! cost/    what the core costs: instructions and time
 //! test/    every test on every venue, and the totals
 //! check/   format, lints, dependency edges
 //! ```
@@ -16,6 +17,7 @@ mod build;
 mod check;
 mod clean;
 mod cli;
+mod cost;
 mod inf;
 mod interrupt;
 mod layout;

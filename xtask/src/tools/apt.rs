@@ -36,6 +36,7 @@ fn packages_of(need: Need) -> Result<Vec<String>> {
         Need::Mingw => &["gcc-mingw-w64-x86-64-win32"],
         Need::Rust => &["rustc-web", "cargo-web", "rust-web-src"],
         Need::Clippy => &["rust-web-clippy"],
+        Need::Valgrind => &["valgrind"],
         Need::Llvm => {
             let version = newest_llvm()?;
             let names = ["clang-#", "lld-#", "llvm-#", "libclang-#-dev"];

@@ -10,7 +10,9 @@ mod mingw;
 mod rust;
 mod wine;
 
-use anyhow::{Result, bail};
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
 
 pub(crate) use llvm::Llvm;
 pub(crate) use mingw::Mingw;
@@ -57,11 +59,7 @@ pub(crate) fn ensure(layout: &Layout, purpose: Purpose) -> Result<Tools> {
     rust::ask_rustup(layout, purpose)?;
     let missing = Need::missing(purpose);
     if !missing.is_empty() {
-        if !apt::available() {
-            let things: Vec<&str> = missing.iter().map(|need| need.thing()).collect();
-            bail!("please install {}, then run this again", things.join("; "));
-        }
-        apt::install(layout, &missing)?;
+        install(layout, &missing)?;
     }
     Ok(Tools {
         llvm: Llvm::find()?,
@@ -69,6 +67,24 @@ pub(crate) fn ensure(layout: &Layout, purpose: Purpose) -> Result<Tools> {
         rust: WindowsRust::find(purpose)?,
         wine: Wine::find()?,
     })
+}
+
+/// Finds valgrind; installs it if it is missing.
+pub(crate) fn valgrind(layout: &Layout) -> Result<PathBuf> {
+    let find = || which::which("valgrind").context("no valgrind");
+    if find().is_err() {
+        install(layout, &[Need::Valgrind])?;
+    }
+    find()
+}
+
+/// Installs what is missing, or says what to install.
+fn install(layout: &Layout, missing: &[Need]) -> Result<()> {
+    if !apt::available() {
+        let things: Vec<&str> = missing.iter().map(|need| need.thing()).collect();
+        bail!("please install {}, then run this again", things.join("; "));
+    }
+    apt::install(layout, missing)
 }
 
 /// Something that can be missing.
@@ -79,6 +95,7 @@ enum Need {
     Llvm,
     Rust,
     Clippy,
+    Valgrind,
 }
 
 impl Need {
@@ -109,6 +126,7 @@ impl Need {
             Self::Rust => {
                 "the Rust targets x86_64-pc-windows-msvc and x86_64-pc-windows-gnu (rustup target add)"
             }
+            Self::Valgrind => "valgrind",
             Self::Clippy => "clippy of the toolchain that builds for Windows",
         }
     }
