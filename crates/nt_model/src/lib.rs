@@ -1,32 +1,60 @@
-//! An NT I/O manager in process, as far as a write through a filter needs one.
-//!
-//! # The fault model
-//!
-//! * **Memory.** A user page may be readable, read-only or not there. It may go away between a check and an
-//!   access; a locked page may not. Kernel addresses are always readable.
-//! * **Allocation.** IRPs, MDLs and pool may each be refused, at any call.
-//! * **The device below** may have no fast-I/O table, a short one, an empty slot, or a routine that accepts,
-//!   declines, answers with another status, or raises. Given an IRP it may complete it before it returns,
-//!   later, after it was cancelled, or return `STATUS_PENDING` for one that is complete already.
-//! * **A cancel** may come at any point of a write's life: before the request reaches the filter, between any
-//!   two steps of it, while the device holds the IRP, after the completion.
-//! * What may *not* happen is what the model checks: a request or IRP completed twice or never, a resource
-//!   that is not given back, a touch of a freed IRP, a completion with `STATUS_PENDING`, a request that is
-//!   left pending without being marked, or marked and completed as if it were not.
-//!
-//! The model is single-threaded. Concurrency is a list of [`Step`]s: at each hook of the filter's path the
-//! model does what the list says next, so every interleaving has a name and can be run again.
-//!
-//! Every call of a kernel service is written to a trace; a finding is shown with it.
+//! The write path of the NT I/O manager, in process: file objects, IRPs, MDLs, APCs, ports, threads, devices.
 
+mod cancel;
+mod check;
+mod complete;
+mod cpu;
 mod device;
+mod dispatch;
+mod event;
+mod fast;
+mod fault;
+mod file;
+mod file_objects;
+mod filter;
+mod finding;
+mod id;
+mod irp;
 mod kernel;
-mod ledger;
+mod lower;
+mod mdl;
 mod memory;
-mod request;
+mod misbehave;
+mod nt_write;
+mod owned;
+mod pool;
+mod port;
+mod process;
+pub mod schedule;
+mod state;
+mod thread;
+mod thread_irps;
+mod trace;
+mod world;
 
-pub use device::{DeviceId, FastRoutine, FastTable, Script, Send};
-pub use kernel::{Fault, Hook, Model, Step};
-pub use ledger::Ledger;
-pub use memory::{Address, KERNEL_BASE, Memory, PAGE_BYTES, Page};
-pub use request::{Mdl, Pages, Pool, Request, Sent};
+pub use check::Report;
+pub use cpu::Cpu;
+pub use device::{
+    Came, FastArguments, FastRoutine, FastTable, FastWriteRoutine, Invoke, Misbehaviour, OnIrp, Script, Seen,
+};
+pub use event::{Block, EventState, UNTOUCHED};
+pub use fault::{Fault, Service};
+pub use file::FileState;
+pub use filter::{FilterRequest, FilterSent};
+pub use finding::Finding;
+pub use id::{BlockId, DeviceId, DriverId, EventId, FileId, IrpId, MdlId, PortId, ThreadId};
+pub use irp::{
+    Header, IRP_BUFFERED_IO, IRP_DEALLOCATE_BUFFER, IRP_DEFER_IO_COMPLETION, IRP_MJ_WRITE,
+    IRP_SYNCHRONOUS_API, IRP_WRITE_OPERATION, Location, SL_INVOKE_ON_CANCEL, SL_INVOKE_ON_ERROR,
+    SL_INVOKE_ON_SUCCESS, SL_PENDING_RETURNED,
+};
+pub use mdl::OwnedMdl;
+pub use memory::{Address, Change, KERNEL_BASE, PAGE_BYTES, Protection, USER_END};
+pub use nt_write::NtWrite;
+pub use owned::{Drain, OwnedSent, OwnedWrite, WriteRecord};
+pub use pool::PoolBuffer;
+pub use port::{Packet, PortContext};
+pub use process::Counters;
+pub use thread::Irql;
+pub use thread_irps::UnsentIrp;
+pub use world::{Body, World};

@@ -1,0 +1,53 @@
+//! Everything that changes.
+
+use std::collections::VecDeque;
+
+use crate::{
+    BlockId, Cpu, DeviceId, DriverId, EventId, FileId, Finding, IrpId, PortId, ThreadId,
+    device::{Device, Driver},
+    event::{Block, Event},
+    fault::Faults,
+    file::File,
+    id::Table,
+    irp::IrpSlot,
+    memory::Memory,
+    port::Port,
+    process::Process,
+    thread::Thread,
+    trace::Trace,
+};
+
+/// Something that the world does when nothing else can go on.
+pub(crate) type Later = Box<dyn FnOnce(&Cpu<'_>)>;
+
+/// The content of a world.
+#[derive(Default)]
+pub(crate) struct State {
+    pub(crate) threads: Table<ThreadId, Thread>,
+    pub(crate) files: Table<FileId, File>,
+    pub(crate) events: Table<EventId, Event>,
+    pub(crate) ports: Table<PortId, Port>,
+    pub(crate) drivers: Table<DriverId, Driver>,
+    pub(crate) devices: Table<DeviceId, Device>,
+    pub(crate) irps: Table<IrpId, IrpSlot>,
+    pub(crate) blocks: Table<BlockId, Block>,
+    pub(crate) memory: Memory,
+    pub(crate) process: Process,
+    pub(crate) faults: Faults,
+    pub(crate) trace: Trace,
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) later: VecDeque<Later>,
+    /// Who holds the cancel spin lock.
+    pub(crate) cancel_lock: Option<ThreadId>,
+    /// Whether the caller of a device does the last stage of what was complete at once.
+    pub(crate) defers: bool,
+    /// Completion APCs that were ever queued.
+    pub(crate) apcs_queued: u64,
+}
+
+impl State {
+    pub(crate) fn find(&mut self, finding: Finding) {
+        self.trace.finding(finding);
+        self.findings.push(finding);
+    }
+}
