@@ -1,0 +1,1 @@
+//! Every parameter's bad value: its status, and what it leaves behind.

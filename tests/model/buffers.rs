@@ -1,0 +1,1 @@
+//! The three buffer methods: KS-50 to KS-59.

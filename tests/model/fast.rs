@@ -1,0 +1,1 @@
+//! The fast-I/O attempt: KS-20 to KS-34.

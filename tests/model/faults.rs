@@ -1,0 +1,1 @@
+//! A fault at every point where a kernel service can fail, one at a time and in pairs.

@@ -1,0 +1,1 @@
+//! The filter's write path, as the driver takes it.

@@ -1,0 +1,1 @@
+//! What the IRP carries: KS-40 to KS-47.

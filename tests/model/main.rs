@@ -1,0 +1,25 @@
+//! The rows of the contract on the model: every test is named by the points that it proves.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on has failed"
+)]
+
+mod bad_input;
+mod buffers;
+mod completion;
+mod differential;
+mod entry;
+mod fast;
+mod faults;
+mod filter;
+mod interleavings;
+mod irp;
+mod owned;
+mod pitfalls;
+mod random;
+mod rig;
+mod statistics;

@@ -1,0 +1,1 @@
+//! Writes whose IRP the driver completes: tokens, MDLs, time limits, offsets, batches.

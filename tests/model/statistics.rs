@@ -1,0 +1,1 @@
+//! Whose counters count what: KS-80 to KS-86.
