@@ -196,7 +196,7 @@ impl FileWriteRequest {
     /// IRQL: `PASSIVE_LEVEL`, in the thread of the caller.
     pub fn submit(self, submit: impl FnOnce(&FileWrite<NtKernel>, Self) -> NtStatus) -> NtStatus {
         let write = self.0.write;
-        let state = NonNull::from_ref(&*self.0);
+        let state = self.0.address();
         if submit(&write, self) == NtStatus::PENDING {
             return NtStatus::PENDING;
         }

@@ -140,6 +140,11 @@ impl<T> NonPagedBox<T> {
         Ok(Self(place))
     }
 
+    /// The address of the value.
+    pub const fn address(&self) -> NonNull<T> {
+        self.0
+    }
+
     /// The value, out of its memory.
     ///
     /// IRQL: `<= DISPATCH_LEVEL`.

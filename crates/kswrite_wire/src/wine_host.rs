@@ -26,6 +26,21 @@ pub const SET_FAULT: ControlCode = ControlCode::new(0x83, Access::Write);
 /// lower one. Out: [`Stacks`].
 pub const ATTACH_ANOTHER: ControlCode = ControlCode::new(0x84, Access::Write);
 
+/// In: [`FileHandle`]. Out: [`FileFields`].
+pub const GET_FILE_OBJECT: ControlCode = ControlCode::new(0x85, Access::Read);
+/// In: [`FileChange`]. What Windows decides when a file is opened, and Wine does not know, is set afterwards.
+pub const SET_FILE_OBJECT: ControlCode = ControlCode::new(0x86, Access::Write);
+/// In: [`PreviousMode`]. What `ExGetPreviousMode` says while a program's call is dispatched.
+pub const SET_PREVIOUS_MODE: ControlCode = ControlCode::new(0x87, Access::Write);
+/// In: bytes. Puts them into read-only pages of the process that hosts the drivers, so that the last one is
+/// at the end of a page behind which there is none. They stand for a program's memory, which drivers in Wine
+/// cannot reach. Out: [`Mapped`].
+pub const MAP_BYTES: ControlCode = ControlCode::new(0x88, Access::Write);
+/// In: [`Mapped`]. Takes the pages away.
+pub const UNMAP_BYTES: ControlCode = ControlCode::new(0x89, Access::Write);
+/// In: [`Watch`]. Out: [`SentIrps`], those that were seen since the last call.
+pub const WATCH_WRITES: ControlCode = ControlCode::new(0x8A, Access::Write);
+
 /// How many stacks a call changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable)]
 #[repr(C)]
@@ -52,6 +67,10 @@ pub enum Service {
     MapLockedPages = 5,
     /// Creating a framework object returns `STATUS_INSUFFICIENT_RESOURCES`.
     ObjectCreate = 6,
+    /// `ExAllocatePool2` with `POOL_FLAG_USE_QUOTA` raises `STATUS_QUOTA_EXCEEDED`.
+    Quota = 7,
+    /// `IoSetCompletionRoutineEx` returns `STATUS_INSUFFICIENT_RESOURCES`.
+    CompletionRoutine = 8,
 }
 
 /// One fault to come.
@@ -95,6 +114,128 @@ pub struct Counters {
     pub open_files: u64,
 }
 
+/// A file of the caller.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C)]
+pub struct FileHandle {
+    /// Its handle.
+    pub handle: u64,
+}
+
+/// Fields of a `FILE_OBJECT`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C)]
+pub struct FileFields {
+    /// `CurrentByteOffset`.
+    pub current_byte_offset: i64,
+    /// `Flags`.
+    pub flags: u32,
+    /// 1 if `Event` is signalled.
+    pub event_set: u32,
+    /// `FinalStatus`.
+    pub final_status: i32,
+    /// 1 if `CompletionContext` is not NULL. The host queues no packets.
+    pub has_port: u32,
+}
+
+/// New values for the fields of a `FILE_OBJECT`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C)]
+pub struct FileChange {
+    /// The handle.
+    pub handle: u64,
+    /// All values.
+    pub fields: FileFields,
+}
+
+/// What `ExGetPreviousMode` says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C)]
+pub struct PreviousMode {
+    /// 1: kernel mode even while a program's call is dispatched. 0: what is so.
+    pub kernel: u32,
+}
+
+/// Where bytes were put.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C)]
+pub struct Mapped {
+    /// Address of the first one, in the process that hosts the drivers.
+    pub address: u64,
+}
+
+/// Whether to watch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C)]
+pub struct Watch {
+    /// 1: from now on. 0: no longer.
+    pub on: u32,
+}
+
+/// What a write IRP held when a driver called `IofCallDriver` with it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C)]
+pub struct SentIrp {
+    /// `Parameters.Write.ByteOffset`.
+    pub offset: i64,
+    /// `UserApcContext`.
+    pub apc_context: u64,
+    /// `Parameters.Write.Length`.
+    pub length: u32,
+    /// `Parameters.Write.Key`.
+    pub key: u32,
+    /// `Irp->Flags`.
+    pub irp_flags: u32,
+    /// `Flags` of the stack location.
+    pub stack_flags: u32,
+    /// `RequestorMode`.
+    pub requestor_mode: u32,
+    /// Bits of [`sent`].
+    pub fields: u32,
+}
+
+/// Bits of [`SentIrp::fields`].
+pub mod sent {
+    /// `AssociatedIrp.SystemBuffer` is there.
+    pub const SYSTEM_BUFFER: u32 = 1;
+    /// `MdlAddress` is there.
+    pub const MDL: u32 = 2;
+    /// Its pages are locked.
+    pub const MDL_LOCKED: u32 = 4;
+    /// `UserBuffer` is there.
+    pub const USER_BUFFER: u32 = 8;
+    /// `UserEvent` is there.
+    pub const USER_EVENT: u32 = 0x10;
+    /// `UserIosb` is there.
+    pub const USER_IOSB: u32 = 0x20;
+    /// `Tail.Overlay.Thread` is the calling thread.
+    pub const THREAD: u32 = 0x40;
+    /// `Tail.Overlay.OriginalFileObject` is the file object of the stack location, which is there.
+    pub const FILE: u32 = 0x80;
+    /// `Event` of the file object is signalled.
+    pub const FILE_EVENT: u32 = 0x100;
+    /// `Cancel` or a cancel routine is set, or `PendingReturned`.
+    pub const USED: u32 = 0x200;
+    /// An APC routine is there.
+    pub const APC_ROUTINE: u32 = 0x400;
+}
+
+/// IRPs seen, the oldest first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C)]
+pub struct SentIrps {
+    /// How many there were; the last four are here.
+    pub count: u32,
+    /// Zero.
+    pub reserved: u32,
+    /// What they held.
+    pub irps: [SentIrp; 4],
+}
+
+const _: () = assert!(size_of::<FileFields>() == 8 + 4 * 4);
+const _: () = assert!(size_of::<FileChange>() == 8 + size_of::<FileFields>());
+const _: () = assert!(size_of::<SentIrp>() == 2 * 8 + 6 * 4);
+const _: () = assert!(size_of::<SentIrps>() == 8 + 4 * size_of::<SentIrp>());
 const _: () = assert!(size_of::<Stacks>() == 8);
 const _: () = assert!(size_of::<Fault>() == 16);
 const _: () = assert!(size_of::<Counters>() == 8 * 4 + 2 * 8);

@@ -2,8 +2,9 @@
 #![expect(unsafe_code, reason = "a driver of its own, with raw IRPs")]
 
 use kswrite_wire::wine_host::{
-    ATTACH_ANOTHER, ATTACH_FILTER, CONTROL_DEVICE, CONTROL_LINK, Counters, DETACH_FILTER, Fault,
-    GET_COUNTERS, SET_FAULT,
+    ATTACH_ANOTHER, ATTACH_FILTER, CONTROL_DEVICE, CONTROL_LINK, Counters, DETACH_FILTER, Fault, FileChange,
+    FileHandle, GET_COUNTERS, GET_FILE_OBJECT, MAP_BYTES, Mapped, PreviousMode, SET_FAULT, SET_FILE_OBJECT,
+    SET_PREVIOUS_MODE, UNMAP_BYTES, WATCH_WRITES, Watch,
 };
 use wdk_sys::{
     DO_BUFFERED_IO, FILE_DEVICE_SECURE_OPEN, FILE_DEVICE_UNKNOWN, IRP_MJ_DEVICE_CONTROL, NTSTATUS,
@@ -12,7 +13,7 @@ use wdk_sys::{
 };
 use wine_nt::irp::Irp;
 use wine_nt::strings::Wide;
-use wine_nt::{faults, files, mdl, objects, own_irps, pool, report, sys};
+use wine_nt::{faults, file_fields, files, mapped, mdl, misc, objects, own_irps, pool, report, sent, sys};
 use zerocopy::{FromBytes, IntoBytes};
 
 use crate::{object, request, stacker};
@@ -101,13 +102,46 @@ fn control(irp: Irp) -> Result<usize, NTSTATUS> {
         room(output, size_of::<Counters>())?;
         answer(buffer, &counters())
     } else if code == SET_FAULT.0 {
-        let given = buffer.get(..input).unwrap_or_default();
-        let fault = Fault::read_from_bytes(given).map_err(|_| STATUS_INVALID_PARAMETER)?;
-        set_fault(&fault)?;
+        set_fault(&given::<Fault>(buffer, input)?)?;
         Ok(0)
+    } else {
+        for_tests(code, buffer, input, output)
+    }
+}
+
+/// What a test changes and looks at in the emulated kernel.
+fn for_tests(code: u32, buffer: &mut [u8], input: usize, output: usize) -> Result<usize, NTSTATUS> {
+    if code == GET_FILE_OBJECT.0 {
+        let fields = file_fields::read(given::<FileHandle>(buffer, input)?.handle)?;
+        room(output, size_of_val(&fields))?;
+        answer(buffer, &fields)
+    } else if code == SET_FILE_OBJECT.0 {
+        let change = given::<FileChange>(buffer, input)?;
+        file_fields::write(change.handle, &change.fields)?;
+        Ok(0)
+    } else if code == SET_PREVIOUS_MODE.0 {
+        misc::set_previous_mode(given::<PreviousMode>(buffer, input)?.kernel != 0);
+        Ok(0)
+    } else if code == MAP_BYTES.0 {
+        room(output, size_of::<Mapped>())?;
+        let address = mapped::map(buffer.get(..input).unwrap_or_default())?;
+        answer(buffer, &Mapped { address })
+    } else if code == UNMAP_BYTES.0 {
+        mapped::unmap(given::<Mapped>(buffer, input)?.address)?;
+        Ok(0)
+    } else if code == WATCH_WRITES.0 {
+        let seen = sent::watch(given::<Watch>(buffer, input)?.on != 0);
+        room(output, size_of_val(&seen))?;
+        answer(buffer, &seen)
     } else {
         Err(STATUS_INVALID_DEVICE_REQUEST)
     }
+}
+
+/// The input, which has the size of a `T`.
+fn given<T: FromBytes>(buffer: &[u8], input: usize) -> Result<T, NTSTATUS> {
+    let given = buffer.get(..input).unwrap_or_default();
+    T::read_from_bytes(given).map_err(|_| STATUS_INVALID_PARAMETER)
 }
 
 fn room(output: usize, needed: usize) -> Result<(), NTSTATUS> {

@@ -282,6 +282,11 @@ impl Stack {
         get!(self, MinorFunction)
     }
 
+    /// `Flags`.
+    pub fn flags(self) -> u8 {
+        get!(self, Flags)
+    }
+
     /// Sets `MajorFunction`.
     pub fn set_major(self, major: u8) {
         set!(self, MajorFunction = major);

@@ -42,6 +42,11 @@ pub static MDLS: Table<Detail> = Table::new();
 pub struct Mdl(NonNull<MDL>);
 
 impl Mdl {
+    /// Whether its pages stay: they are locked, by this MDL or the one that it is a part of, or are pool.
+    pub fn is_locked(self) -> bool {
+        self.flags() & (MDL_PAGES_LOCKED | MDL_PARTIAL | MDL_SOURCE_IS_NONPAGED_POOL) != 0
+    }
+
     /// Wraps a pointer; `None` for NULL.
     ///
     /// # Safety
@@ -203,7 +208,7 @@ pub unsafe extern "C" fn mm_probe_and_lock_pages(
 /// Locks the pages, or says that they are not there.
 pub fn lock_pages(view: Mdl, operation: LOCK_OPERATION, caller: Option<usize>) -> bool {
     let mdl = view.as_ptr();
-    if view.flags() & (MDL_PAGES_LOCKED | MDL_PARTIAL | MDL_SOURCE_IS_NONPAGED_POOL) != 0 {
+    if view.is_locked() {
         let what = format_args!(
             "MmProbeAndLockPages of MDL {mdl:p} with flags {:#x}: locked, partial or nonpaged already",
             view.flags()

@@ -1,16 +1,25 @@
 //! Small services that Wine stubs or lacks.
 #![expect(unsafe_code, reason = "kernel calling convention and raw pointers")]
 
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use kswrite_wire::wine_host::Service;
 use wdk_sys::{
     BOOLEAN, CCHAR, IO_COMPLETION_ROUTINE, KIRQL, LARGE_INTEGER, NTSTATUS, PDEVICE_OBJECT, PIRP, PVOID,
     SL_INVOKE_ON_CANCEL, SL_INVOKE_ON_ERROR, SL_INVOKE_ON_SUCCESS, STATUS_ACCESS_VIOLATION,
-    STATUS_DATATYPE_MISALIGNMENT, STATUS_SUCCESS, ULONG,
+    STATUS_DATATYPE_MISALIGNMENT, STATUS_INSUFFICIENT_RESOURCES, STATUS_SUCCESS, ULONG,
 };
 
 use crate::irp::Irp;
-use crate::{irql, probe, report, sys, thread, user_irp};
+use crate::{faults, irql, probe, report, sys, thread, user_irp};
+
+/// Whether a test wants the previous mode to be kernel mode even in a program's call.
+static KERNEL_MODE: AtomicBool = AtomicBool::new(false);
+
+/// Says what `ExGetPreviousMode` says while a program's call is dispatched.
+pub fn set_previous_mode(kernel: bool) {
+    KERNEL_MODE.store(kernel, Ordering::Relaxed);
+}
 
 /// `ExGetPreviousMode`: user mode while a program's call is being dispatched, else kernel mode.
 ///
@@ -20,7 +29,7 @@ use crate::{irql, probe, report, sys, thread, user_irp};
 ///
 /// None.
 pub unsafe extern "C" fn ex_get_previous_mode() -> CCHAR {
-    CCHAR::from(user_irp::in_user_call())
+    CCHAR::from(user_irp::in_user_call() && !KERNEL_MODE.load(Ordering::Relaxed))
 }
 
 /// `KeGetCurrentIrql`.
@@ -143,6 +152,9 @@ pub unsafe extern "C" fn io_set_completion_routine_ex(
     error: BOOLEAN,
     cancel: BOOLEAN,
 ) -> NTSTATUS {
+    if faults::strikes(Service::CompletionRoutine) {
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
     // SAFETY: the caller owns the IRP.
     if let Some(irp) = unsafe { Irp::from_raw(irp) } {
         let next = irp.next();

@@ -3,8 +3,8 @@
 
 use wdk_sys::{
     ACCESS_MASK, BOOLEAN, CLIENT_ID, DUPLICATE_SAME_ACCESS, HANDLE, NTSTATUS, OBJECT_ATTRIBUTES,
-    PDEVICE_OBJECT, PFILE_OBJECT, POBJECT_TYPE, PROCESS_DUP_HANDLE, PVOID, STATUS_INVALID_PARAMETER,
-    STATUS_SUCCESS,
+    PDEVICE_OBJECT, PFILE_OBJECT, POBJECT_TYPE, PROCESS_DUP_HANDLE, PVOID, STATUS_ACCESS_DENIED,
+    STATUS_INVALID_DEVICE_REQUEST, STATUS_INVALID_PARAMETER, STATUS_SUCCESS,
 };
 
 use crate::counts::Table;
@@ -86,7 +86,16 @@ pub unsafe extern "C" fn ob_reference_object_by_handle(
         return STATUS_INVALID_PARAMETER;
     }
     let status = if user_mode || user_irp::in_user_call() {
-        reference_in_caller(handle, access, object_type, object)
+        // A handle of the kernel's own is trusted.
+        let checked = if user_mode { access } else { 0 };
+        match reference_in_caller(handle, checked, object_type) {
+            Ok(found) => {
+                // SAFETY: the result may be written.
+                unsafe { object.write(found) };
+                STATUS_SUCCESS
+            }
+            Err(status) => status,
+        }
     } else {
         // SAFETY: the caller's own arguments, in kernel mode.
         unsafe { sys::ObReferenceObjectByHandle(handle, access, object_type, 0, object, information) }
@@ -98,13 +107,36 @@ pub unsafe extern "C" fn ob_reference_object_by_handle(
     status
 }
 
-/// Duplicates the handle out of the calling process and references what it stands for.
+/// Duplicates the handle out of the calling process and references what it stands for, if the handle grants
+/// the access.
 fn reference_in_caller(
     handle: HANDLE,
     access: ACCESS_MASK,
     object_type: POBJECT_TYPE,
-    object: *mut PVOID,
-) -> NTSTATUS {
+) -> Result<PVOID, NTSTATUS> {
+    let own = duplicate_from_caller(handle)?;
+    let mut object = core::ptr::null_mut();
+    // Wine checks the type, and no access.
+    let status = match granted_access(own) {
+        Ok(granted) if access & !granted != 0 => STATUS_ACCESS_DENIED,
+        // SAFETY: the handle is this process's own now; `object` may be written.
+        Ok(_) => unsafe {
+            let none = core::ptr::null_mut();
+            sys::ObReferenceObjectByHandle(own, access, object_type, 0, &raw mut object, none)
+        },
+        Err(status) => status,
+    };
+    // SAFETY: duplicated above; the reference keeps the object.
+    unsafe { sys::ZwClose(own) };
+    if status == STATUS_SUCCESS {
+        Ok(object)
+    } else {
+        Err(status)
+    }
+}
+
+/// The calling process' handle, as one of this process.
+fn duplicate_from_caller(handle: HANDLE) -> Result<HANDLE, NTSTATUS> {
     let mut client = CLIENT_ID {
         // SAFETY: no preconditions; in a dispatch routine it is the calling program.
         UniqueProcess: unsafe { sys::PsGetCurrentProcessId() },
@@ -125,7 +157,7 @@ fn reference_in_caller(
         )
     };
     if status != STATUS_SUCCESS {
-        return status;
+        return Err(status);
     }
     let mut own = core::ptr::null_mut();
     // SAFETY: the process was opened for this; the result may be written.
@@ -142,15 +174,54 @@ fn reference_in_caller(
     };
     // SAFETY: opened above.
     unsafe { sys::ZwClose(process) };
-    if status != STATUS_SUCCESS {
-        return status;
+    if status == STATUS_SUCCESS {
+        Ok(own)
+    } else {
+        Err(status)
     }
-    // SAFETY: the handle is this process's own now; `object` may be written.
-    let status =
-        unsafe { sys::ObReferenceObjectByHandle(own, access, object_type, 0, object, core::ptr::null_mut()) };
-    // SAFETY: duplicated above; the reference keeps the object.
-    unsafe { sys::ZwClose(own) };
-    status
+}
+
+/// What a handle of this process grants.
+fn granted_access(handle: HANDLE) -> Result<ACCESS_MASK, NTSTATUS> {
+    const OBJECT_BASIC_INFORMATION: i32 = 0;
+    let mut basic = sys::ObjectBasicInformation::default();
+    // SAFETY: the structure may be written, and is as long as is said.
+    let status = unsafe {
+        sys::ZwQueryObject(
+            handle,
+            OBJECT_BASIC_INFORMATION,
+            &raw mut basic,
+            size_of::<sys::ObjectBasicInformation>() as u32,
+            core::ptr::null_mut(),
+        )
+    };
+    if status == STATUS_SUCCESS {
+        Ok(basic.granted_access)
+    } else {
+        Err(status)
+    }
+}
+
+/// The file object of the calling process' handle, referenced, and given to `look`.
+///
+/// # Errors
+///
+/// That it is no handle, or none of a file that was opened on a device in this process.
+pub fn with_callers_file<R>(handle: u64, look: impl FnOnce(PFILE_OBJECT) -> R) -> Result<R, NTSTATUS> {
+    let handle = core::ptr::with_exposed_provenance_mut(handle as usize);
+    // SAFETY: the variable does not change once the system is up.
+    let file_type = unsafe { sys::IoFileObjectType.read() };
+    let object = reference_in_caller(handle, 0, file_type)?;
+    let file: PFILE_OBJECT = object.cast();
+    // SAFETY: the object is a file object, and referenced.
+    let result = if unsafe { (*file).DeviceObject }.is_null() {
+        Err(STATUS_INVALID_DEVICE_REQUEST)
+    } else {
+        Ok(look(file))
+    };
+    // SAFETY: referenced above.
+    unsafe { sys::ObfDereferenceObject(object) };
+    result
 }
 
 /// `IoGetRelatedDeviceObject`: the top of the stack that the file was opened on.

@@ -2,11 +2,12 @@
 #![expect(unsafe_code, reason = "hands out and takes back raw memory")]
 
 use kswrite_wire::wine_host::Service;
-use wdk_sys::{PVOID, SIZE_T, ULONG};
+use wdk_sys::{PVOID, SIZE_T, STATUS_INSUFFICIENT_RESOURCES, STATUS_QUOTA_EXCEEDED, ULONG};
 
 use crate::counts::Table;
 use crate::{faults, irql, report, sys};
 
+const FLAG_USE_QUOTA: u64 = 0x01;
 const FLAG_UNINITIALIZED: u64 = 0x02;
 const FLAG_RAISE_ON_FAILURE: u64 = 0x20;
 const FLAG_NON_PAGED: u64 = 0x40;
@@ -53,11 +54,20 @@ impl core::fmt::Display for Tag {
 /// None beyond the convention of the call.
 pub unsafe extern "C" fn ex_allocate_pool2(flags: u64, bytes: SIZE_T, tag: ULONG, caller: usize) -> PVOID {
     check_flags(flags, tag, caller);
+    let failed = if flags & FLAG_USE_QUOTA != 0 && faults::strikes(Service::Quota) {
+        STATUS_QUOTA_EXCEEDED
+    } else {
+        let address = allocate(bytes, tag, caller, flags & FLAG_UNINITIALIZED == 0);
+        if !address.is_null() {
+            return address;
+        }
+        STATUS_INSUFFICIENT_RESOURCES
+    };
     if flags & FLAG_RAISE_ON_FAILURE != 0 {
-        let what = format_args!("POOL_FLAG_RAISE_ON_FAILURE is not emulated");
-        report::finding(report::UNKNOWN, Some(caller), what);
+        // SAFETY: no lock of the host is held; the driver asked for an exception, and handles it.
+        unsafe { sys::RtlRaiseStatus(failed) };
     }
-    allocate(bytes, tag, caller, flags & FLAG_UNINITIALIZED == 0)
+    core::ptr::null_mut()
 }
 
 fn check_flags(flags: u64, tag: u32, caller: usize) {

@@ -36,6 +36,17 @@ pub struct MemoryBasicInformation {
     pub kind: u32,
 }
 
+/// The fields of `PUBLIC_OBJECT_BASIC_INFORMATION`.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub struct ObjectBasicInformation {
+    pub attributes: u32,
+    pub granted_access: u32,
+    pub handle_count: u32,
+    pub pointer_count: u32,
+    pub reserved: [u32; 10],
+}
+
 #[link(name = "ntoskrnl.exe", kind = "raw-dylib", modifiers = "+verbatim")]
 unsafe extern "C" {
     pub fn DbgPrint(Format: *const u8, ...) -> ULONG;
@@ -86,7 +97,9 @@ unsafe extern "C" {
     pub fn IofCompleteRequest(Irp: PIRP, PriorityBoost: CCHAR);
     pub fn KeBugCheckEx(Code: ULONG, P1: usize, P2: usize, P3: usize, P4: usize) -> !;
     pub fn KeInitializeEvent(Event: PKEVENT, Type: EVENT_TYPE, State: BOOLEAN);
+    pub fn KeClearEvent(Event: PKEVENT);
     pub fn KeQuerySystemTime(CurrentTime: *mut LARGE_INTEGER);
+    pub fn KeReadStateEvent(Event: PKEVENT) -> i32;
     pub fn KeSetEvent(Event: PKEVENT, Increment: i32, Wait: BOOLEAN) -> i32;
     pub fn KeWaitForSingleObject(
         Object: PVOID,
@@ -115,6 +128,7 @@ unsafe extern "C" {
         StartContext: PVOID,
     ) -> NTSTATUS;
     pub fn PsGetCurrentProcessId() -> HANDLE;
+    pub fn PsGetCurrentThread() -> PVOID;
     pub fn IoGetCurrentProcess() -> PEPROCESS;
     pub fn RtlCaptureContext(Context: PVOID);
     pub fn RtlCompareUnicodeString(A: PCUNICODE_STRING, B: PCUNICODE_STRING, IgnoreCase: BOOLEAN) -> i32;
@@ -132,6 +146,15 @@ unsafe extern "C" {
         EstablisherFrame: *mut u64,
         ContextPointers: PVOID,
     ) -> PVOID;
+    pub static IoFileObjectType: *const POBJECT_TYPE;
+    pub fn ZwAllocateVirtualMemory(
+        Process: HANDLE,
+        Base: *mut PVOID,
+        ZeroBits: usize,
+        Size: *mut SIZE_T,
+        Type: ULONG,
+        Protect: ULONG,
+    ) -> NTSTATUS;
     pub fn ZwClose(Handle: HANDLE) -> NTSTATUS;
     pub fn ZwDuplicateObject(
         SourceProcess: HANDLE,
@@ -142,6 +165,8 @@ unsafe extern "C" {
         Attributes: ULONG,
         Options: ULONG,
     ) -> NTSTATUS;
+    pub fn ZwFreeVirtualMemory(Process: HANDLE, Base: *mut PVOID, Size: *mut SIZE_T, Type: ULONG)
+    -> NTSTATUS;
     pub fn ZwOpenProcess(
         Process: *mut HANDLE,
         DesiredAccess: ACCESS_MASK,
@@ -154,6 +179,13 @@ unsafe extern "C" {
         Size: *mut SIZE_T,
         Protect: ULONG,
         Old: *mut ULONG,
+    ) -> NTSTATUS;
+    pub fn ZwQueryObject(
+        Handle: HANDLE,
+        Class: i32,
+        Buffer: *mut ObjectBasicInformation,
+        Length: ULONG,
+        Returned: *mut ULONG,
     ) -> NTSTATUS;
     pub fn ZwQueryVirtualMemory(
         Process: HANDLE,

@@ -1,7 +1,7 @@
 //! Faults armed by a test: some calls of a service succeed, then some fail.
 
 /// How many services can be made to fail; their numbers start at 1.
-pub const SERVICES: usize = 6;
+pub const SERVICES: usize = 8;
 
 #[derive(Clone, Copy)]
 struct Armed {
