@@ -1,4 +1,7 @@
 //! The rows of the contract on the model: every test is named by the points that it proves.
+//!
+//! A row asserts all that its point says - status, status block, events, packet, references, counters, bytes - and ends
+//! by asking the model whether anything is wrong or outstanding.
 
 #![expect(
     clippy::unwrap_used,
