@@ -228,8 +228,11 @@ impl Memory {
         }
     }
 
-    /// Reads as code of the kernel does. Every page of the process that is read is one touch.
+    /// Reads as code of the kernel does. Every page of the process that is read is one touch; no bytes are none.
     pub(crate) fn read(&mut self, address: Address, length: usize) -> Result<Vec<u8>, Unreadable> {
+        if length == 0 {
+            return Ok(Vec::new());
+        }
         if address.is_kernel() {
             return self.read_kernel(address, length);
         }
