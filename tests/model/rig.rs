@@ -3,12 +3,12 @@
 use std::rc::Rc;
 
 use kswrite_core::{
-    BufferMethod, FileFlags, FileWrite, IoStatus, NtStatus, ProcessorMode, Snapshot, Statistics,
+    BufferMethod, Data, FileFlags, FileWrite, IoStatus, NtStatus, ProcessorMode, Snapshot, Statistics,
     managed::{self, Submitted},
 };
 use nt_model::{
-    Address, BlockId, Counters, Cpu, DeviceId, EventId, FastArguments, FileId, Header, Location, Script,
-    ThreadId, UNTOUCHED, World,
+    Address, BlockId, Counters, Cpu, DeviceId, EventId, FastArguments, FileId, Header, Location, PortId,
+    Script, ThreadId, UNTOUCHED, World,
 };
 
 /// What is written.
@@ -65,6 +65,27 @@ pub(crate) struct Rig {
 
 /// A write of [`BYTES`] at the position of the file object, for the program.
 pub(crate) type Write = FileWrite<Cpu<'static>>;
+
+/// The same write, in any thread.
+pub(crate) fn rebound<'a>(write: &Write) -> FileWrite<Cpu<'a>> {
+    FileWrite {
+        file: write.file,
+        event: write.event,
+        port_context: write.port_context,
+        status_block: write.status_block,
+        data: match write.data {
+            Data::Raw(address) => Data::Raw(address),
+            Data::System(address) => Data::System(address),
+            Data::Locked { mdl, address } => Data::Locked { mdl, address },
+        },
+        length: write.length,
+        key: write.key,
+        mode: write.mode,
+        offset: write.offset,
+        position: write.position,
+        time_limit: write.time_limit,
+    }
+}
 
 impl Rig {
     /// A device with this script, and a file object with these flags.
@@ -126,6 +147,32 @@ impl Rig {
         managed::write(&self.cpu(), &self.statistics, write)
     }
 
+    /// Submits a write that this side completes.
+    pub(crate) fn submit_by(&self, side: Side, write: &Write) -> NtStatus {
+        submit_by(side, &self.cpu(), &self.statistics, write)
+    }
+
+    /// Gives the file object a port, with this key.
+    pub(crate) fn with_port(&self, key: u64) -> PortId {
+        let port = self.world.port();
+        self.world.associate(self.file, port, key).unwrap();
+        port
+    }
+
+    /// How often a service was called until now.
+    pub(crate) fn calls(&self, service: &str) -> usize {
+        let calls = self.world.calls();
+        calls.iter().filter(|(_, call)| *call == service).count()
+    }
+
+    /// When a service was called first, among all calls.
+    #[track_caller]
+    pub(crate) fn first(&self, service: &str) -> usize {
+        let calls = self.world.calls();
+        let found = calls.iter().position(|(_, call)| *call == service);
+        found.unwrap_or_else(|| panic!("{service} was not called: {calls:?}"))
+    }
+
     /// The device completes the oldest write that it holds, when somebody waits or [`World::settle`] is called.
     pub(crate) fn complete_later(&self, status: NtStatus) {
         let device = self.device;
@@ -182,11 +229,42 @@ impl Rig {
     }
 }
 
+/// Submits a write that this side completes, in any thread.
+pub(crate) fn submit_by(side: Side, cpu: &Cpu<'_>, statistics: &Rc<Statistics>, write: &Write) -> NtStatus {
+    let write = rebound(write);
+    match side {
+        Side::Managed => managed::write(cpu, statistics, &write).status,
+        Side::Owned => cpu.owned_write(statistics, &write).unwrap().0,
+    }
+}
+
 /// Nothing is found wrong in a world, and nothing is outstanding.
 #[track_caller]
 pub(crate) fn check(world: &World) {
     if let Err(report) = world.check() {
         panic!("{report}");
+    }
+}
+
+/// Who completes the IRP of a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// The I/O manager, as for KsWriteFile.
+    Managed,
+    /// The routine itself.
+    Owned,
+}
+
+/// Both sides.
+pub(crate) const SIDES: [Side; 2] = [Side::Managed, Side::Owned];
+
+impl Side {
+    /// One write operation of so many bytes, as the process counts it: it sees only what the I/O manager does.
+    pub(crate) fn counted(self, bytes: usize) -> Counters {
+        match self {
+            Self::Managed => counted(bytes),
+            Self::Owned => Counters::default(),
+        }
     }
 }
 
