@@ -17,6 +17,7 @@ mod cancel;
 mod cli;
 mod data;
 mod faults;
+mod ks;
 mod lifetime;
 mod load;
 mod paths;

@@ -7,6 +7,7 @@ use kmdf::{
     Device, IoStatus, NtStatus, Object, Request, SharedBytes,
     device::IoType,
     irql,
+    request::TransferParameters,
     write_irp::{CallerBytes, WriteData, WriteIrp},
 };
 use ksink_state::{Path, Verdict};
@@ -34,7 +35,8 @@ pub(crate) fn inline(device: &Device, io_type: IoType, irp: &WriteIrp) -> Option
     if accepted.intake.script().completion != Completion::Inline {
         return None;
     }
-    let offset = irp.transfer().offset;
+    let TransferParameters { key, offset, .. } = irp.transfer();
+    accepted.intake.note(key, false);
     let verdict = irp.data(io_type).and_then(|data| match data {
         WriteData::Mapped(bytes) => accept_mapped(&mut accepted, offset, bytes),
         WriteData::Caller(bytes) => accept_caller(&mut accepted, offset, &bytes),
@@ -65,6 +67,7 @@ fn accept(request: &Request) -> Result<Verdict, NtStatus> {
     let (_, transfer) = request.transfer().ok_or(NtStatus::INVALID_DEVICE_REQUEST)?;
     let bytes = request.write_data()?;
     let mut accepted = sink.accepted.lock();
+    accepted.intake.note(transfer.key, false);
     let verdict = accept_mapped(&mut accepted, transfer.offset, bytes)?;
     if verdict.completion != Completion::Inline {
         sink.add_outstanding();

@@ -63,6 +63,8 @@ pub struct Intake {
     fast_writes: u64,
     failed: u64,
     placement: u64,
+    last_key: u32,
+    last_wait: bool,
     stream: Stream,
     window: Window,
 }
@@ -87,6 +89,8 @@ impl Intake {
             fast_writes: 0,
             failed: 0,
             placement: 0,
+            last_key: 0,
+            last_wait: false,
             stream: Stream::new(),
             window: Window::default(),
         }
@@ -117,6 +121,12 @@ impl Intake {
     /// What can be read back.
     pub const fn window(&self) -> &Window {
         &self.window
+    }
+
+    /// A write came with this key; whether it came by a call that might wait.
+    pub const fn note(&mut self, key: u32, wait: bool) {
+        self.last_key = key;
+        self.last_wait = wait;
     }
 
     /// Lets a write in, or refuses it; a refused one leaves no trace.
@@ -207,6 +217,8 @@ impl Intake {
             placement: self.placement,
             high_water: self.window.high_water(),
             window_base: self.window.base(),
+            last_key: self.last_key,
+            last_wait: self.last_wait.into(),
             crc32c: self.stream.crc32c(),
             sha256: self.stream.sha256(),
             ..State::default()

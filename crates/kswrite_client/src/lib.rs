@@ -34,6 +34,6 @@ mod windows;
 pub use error::{Error, Win32Error};
 #[cfg(windows)]
 pub use windows::{
-    Access, ByApc, ByEvent, ByPort, CompletionPort, File, Finished, Operation, Pending, Signal, Started,
-    cells_alive, control, control_bytes, sleep_alertably, wait_any,
+    Access, ByApc, ByEvent, ByPort, CompletionPort, Event, File, FileObjectCall, FileObjectWrite, Finished,
+    Operation, Pending, Signal, Started, cells_alive, control, control_bytes, sleep_alertably, wait_any,
 };

@@ -338,6 +338,51 @@ pub struct Report {
     pub cancel: u32,
 }
 
+/// A [`Report`] whose values make sense.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CheckedReport {
+    /// What the routine returned.
+    pub returned: i32,
+    /// The final NTSTATUS.
+    pub final_status: i32,
+    /// NTSTATUS and bytes in the status block; `None` if it was left alone.
+    pub block: Option<(i32, u64)>,
+    /// What came of fast I/O.
+    pub attempt: Attempt,
+    /// NTSTATUS that goes with it.
+    pub attempt_status: i32,
+    /// Why no fast-I/O routine was called.
+    pub skip: Skip,
+    /// How an IRP carried the bytes.
+    pub carrier: Carrier,
+    /// How the write came to its end.
+    pub completion: Completion,
+    /// What a cancel did to the write.
+    pub cancel: Cancel,
+}
+
+impl Report {
+    /// Checks every field; `None`: one makes no sense.
+    pub fn check(&self) -> Option<CheckedReport> {
+        let block = match self.block_written {
+            0 if self.block_status == 0 && self.information == 0 => None,
+            1 => Some((self.block_status, self.information)),
+            _ => return None,
+        };
+        Some(CheckedReport {
+            returned: self.returned,
+            final_status: self.final_status,
+            block,
+            attempt: Attempt::from_u32(self.attempt)?,
+            attempt_status: self.attempt_status,
+            skip: Skip::from_u32(self.skip)?,
+            carrier: Carrier::from_u32(self.carrier)?,
+            completion: Completion::from_u32(self.completion)?,
+            cancel: Cancel::from_u32(self.cancel)?,
+        })
+    }
+}
+
 const _: () = assert!(size_of::<Header>() == 2 * 4 + 6 * 8 + 4 * 4);
 const _: () = assert!(size_of::<Report>() == 4 * 4 + 8 + 6 * 4);
 
@@ -455,6 +500,39 @@ mod tests {
             ..USER
         };
         assert_eq!(refused(long, b""), Some(WriteError::Length));
+    }
+
+    #[test]
+    fn a_report_is_checked_by_field() {
+        let report = Report {
+            attempt: Attempt::Done as u32,
+            completion: Completion::Fast as u32,
+            block_written: 1,
+            information: 7,
+            ..Report::default()
+        };
+        assert_eq!(report.check().and_then(|report| report.block), Some((0, 7)));
+        let wrong = [
+            Report::default(),
+            Report {
+                block_written: 0,
+                ..report
+            },
+            Report {
+                block_written: 2,
+                ..report
+            },
+            Report { skip: 12, ..report },
+            Report { carrier: 6, ..report },
+            Report {
+                completion: 4,
+                ..report
+            },
+            Report { cancel: 4, ..report },
+        ];
+        for report in wrong {
+            assert_eq!(report.check(), None, "{report:?}");
+        }
     }
 
     #[test]

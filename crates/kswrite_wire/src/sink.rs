@@ -199,6 +199,10 @@ pub struct State {
     pub crc32c: u32,
     /// Writes accepted as IRPs and not complete yet.
     pub outstanding: u32,
+    /// The key of the write that came last, accepted or not.
+    pub last_key: u32,
+    /// 1 if that write was a `FastIoWrite` call that might wait.
+    pub last_wait: u32,
     /// SHA-256 of all accepted bytes in order of acceptance.
     pub sha256: [u8; 32],
 }
@@ -229,7 +233,7 @@ const fn split_mix(value: u64) -> u64 {
 }
 
 const _: () = assert!(size_of::<Script>() == 32);
-const _: () = assert!(size_of::<State>() == 8 * 8 + 4 * 2 + 32);
+const _: () = assert!(size_of::<State>() == 8 * 8 + 4 * 4 + 32);
 const _: () = assert!(size_of::<Released>() == 4);
 
 #[cfg(test)]

@@ -63,6 +63,11 @@ impl File {
         }))
     }
 
+    /// The number of the handle, as a driver takes it in a control request.
+    pub fn number(&self) -> u64 {
+        self.raw().expose_provenance() as u64
+    }
+
     pub(super) fn raw(&self) -> HANDLE {
         self.0.handle.as_raw_handle()
     }

@@ -1,11 +1,12 @@
 //! The Windows half. Unsafe code stands in `cell` (the memory that is lent), and in `event`, `port` and
-//! `apc` (how it comes back); `file` and `control` have none.
+//! `apc` (how it comes back), and in `file_object` (events); `file` and `control` have none.
 
 mod apc;
 mod cell;
 mod control;
 mod event;
 mod file;
+mod file_object;
 mod operation;
 mod port;
 
@@ -18,6 +19,7 @@ pub use cell::cells_alive;
 pub use control::{control, control_bytes};
 pub use event::{ByEvent, wait_any};
 pub use file::{Access, File};
+pub use file_object::{Event, FileObjectCall, FileObjectWrite};
 pub use operation::{Finished, Operation, Pending, Signal, Started};
 pub use port::{ByPort, CompletionPort};
 

@@ -210,7 +210,7 @@ fn granted_access(handle: HANDLE) -> Result<ACCESS_MASK, NTSTATUS> {
 pub fn with_callers_file<R>(handle: u64, look: impl FnOnce(PFILE_OBJECT) -> R) -> Result<R, NTSTATUS> {
     let handle = core::ptr::with_exposed_provenance_mut(handle as usize);
     // SAFETY: the variable does not change once the system is up.
-    let file_type = unsafe { sys::IoFileObjectType.read() };
+    let file_type = unsafe { sys::IoFileObjectType };
     let object = reference_in_caller(handle, 0, file_type)?;
     let file: PFILE_OBJECT = object.cast();
     // SAFETY: the object is a file object, and referenced.

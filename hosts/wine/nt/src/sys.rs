@@ -146,7 +146,7 @@ unsafe extern "C" {
         EstablisherFrame: *mut u64,
         ContextPointers: PVOID,
     ) -> PVOID;
-    pub static IoFileObjectType: *const POBJECT_TYPE;
+    pub static IoFileObjectType: POBJECT_TYPE;
     pub fn ZwAllocateVirtualMemory(
         Process: HANDLE,
         Base: *mut PVOID,
