@@ -47,16 +47,13 @@ impl Cpu<'_> {
             irp.header.has_cancel_routine = false;
             irp.cancel_routine.take()
         });
-        match routine {
-            Some(routine) => {
-                self.call_cancel_routine(id, routine, irql);
-                true
-            }
-            None => {
-                self.release_cancel_lock(irql);
-                false
-            }
+        let called = routine.is_some();
+        if let Some(routine) = routine {
+            self.call_cancel_routine(id, routine, irql);
+        } else {
+            self.release_cancel_lock(irql);
         }
+        called
     }
 
     /// The routine is called with the cancel spin lock held, and releases it.

@@ -80,21 +80,17 @@ impl State {
             || !irp.header.io.status.is_success() && wanted(SL_INVOKE_ON_ERROR)
             || irp.header.cancel && wanted(SL_INVOKE_ON_CANCEL);
         let routine = irp.routines.get(index).cloned().flatten();
-        match routine.filter(|_| invoked) {
-            Some(routine) => {
-                if let Routine::Owned(_) | Routine::Filter(_) = routine {
-                    // It takes the IRP back, and may free it before it returns.
-                    irp.phase = Phase::Idle;
-                }
-                Step::Call(routine)
+        if let Some(routine) = routine.filter(|_| invoked) {
+            if let Routine::Owned(_) | Routine::Filter(_) = routine {
+                // It takes the IRP back, and may free it before it returns.
+                irp.phase = Phase::Idle;
             }
-            None => {
-                if pending && index > 0 {
-                    self.mark_pending(id);
-                }
-                Step::Skip
-            }
+            return Step::Call(routine);
         }
+        if pending && index > 0 {
+            self.mark_pending(id);
+        }
+        Step::Skip
     }
 
     /// A device saw the IRP last; what is left is the I/O manager's. `Some`: an APC of this thread is due.
@@ -106,27 +102,25 @@ impl State {
             self.find(Finding::IrpWithoutOwner { irp: id });
             return None;
         }
-        if header.flags & IRP_DEFER_IO_COMPLETION != 0 && !header.pending_returned {
-            irp.phase = Phase::Deferred;
-        } else if header.thread.is_some() {
-            irp.phase = Phase::ApcQueued;
-        }
+        let deferred = header.flags & IRP_DEFER_IO_COMPLETION != 0 && !header.pending_returned;
+        irp.phase = if deferred {
+            Phase::Deferred
+        } else {
+            Phase::ApcQueued
+        };
         if let Some(mdl) = header.mdl {
             self.unlock_mdl(mdl);
         }
-        let deferred = header.flags & IRP_DEFER_IO_COMPLETION != 0 && !header.pending_returned;
-        match header.thread {
-            _ if deferred => None,
-            None => {
-                self.drop_irp(id);
-                None
-            }
-            Some(thread) => {
-                self.apcs_queued += 1;
-                self.threads[thread].apcs.push_back(id);
-                Some(thread)
-            }
+        let Some(thread) = header.thread else {
+            self.drop_irp(id);
+            return None;
+        };
+        if deferred {
+            return None;
         }
+        self.apcs_queued += 1;
+        self.threads[thread].apcs.push_back(id);
+        Some(thread)
     }
 
     /// The thread is gone: nothing of it is touched.

@@ -165,19 +165,32 @@ impl<'a> Cpu<'a> {
         }
     }
 
+    /// The thread of the system, in a run.
+    pub(crate) fn do_what_comes_later(&self) {
+        loop {
+            let _something = self.block(WaitFor::Later, Patience::UNTIL_OVER);
+            let Some(action) = self.with(|state| state.later.pop_front()) else {
+                return;
+            };
+            action(self);
+        }
+    }
+
     fn has_apc(&self) -> bool {
         self.with(|state| !state.threads[self.thread].apcs.is_empty())
     }
 
-    /// Nothing can end the wait but its time limit; without one this is a hang.
+    /// Nothing can end the wait but its time limit; without one this is a hang, but for a device without work.
     fn gave_up(&self, gave_up: bool) -> bool {
         let thread = self.thread;
         gave_up
             && self.with(|state| {
                 let wait = state.threads[thread].waiting;
-                let timed = wait.is_some_and(|wait| wait.patience.time_limit.is_some());
+                let may_end = wait.is_some_and(|wait| {
+                    wait.patience.time_limit.is_some() || matches!(wait.object, WaitFor::Work(_))
+                });
                 let hang = Finding::Hang { thread };
-                if !timed && !state.findings.contains(&hang) {
+                if !may_end && !state.findings.contains(&hang) {
                     state.find(hang);
                 }
                 true

@@ -5,8 +5,9 @@ use std::{collections::VecDeque, rc::Rc};
 use kswrite_core::{BufferMethod, FileFlags, IoStatus, NtStatus, Statistics};
 
 use crate::{
-    Address, Cpu, DeviceId, DriverId, FileId, IrpId, Irql, ThreadId, World,
-    irp::{Header, Location, SL_INVOKE_ON_CANCEL, SL_INVOKE_ON_ERROR, SL_INVOKE_ON_SUCCESS},
+    Cpu, DeviceId, DriverId, FileId, IrpId, World,
+    irp::{SL_INVOKE_ON_CANCEL, SL_INVOKE_ON_ERROR, SL_INVOKE_ON_SUCCESS},
+    seen::Seen,
 };
 
 /// A fast-I/O table.
@@ -61,6 +62,8 @@ pub enum OnIrp {
     },
     /// Marks it pending and keeps it until [`Cpu::complete_irp`], or until it is cancelled.
     Hold,
+    /// The same, and completes it with this status [later](World::later) if it was not cancelled.
+    Later(NtStatus),
     /// Does something that no driver may do.
     Misbehave(Misbehaviour),
 }
@@ -142,7 +145,7 @@ impl Script {
     #[must_use]
     pub const fn with_fast(self, fast: FastRoutine) -> Self {
         let table = Some(FastTable::FULL);
-        Self { fast, table, ..self }
+        Self { table, fast, ..self }
     }
 
     /// The same with this done to an IRP.
@@ -208,86 +211,6 @@ impl Device {
             statistics: Rc::new(Statistics::new()),
         }
     }
-}
-
-/// The arguments of a `FastIoWrite` routine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FastArguments {
-    /// `FileObject`.
-    pub file: Option<FileId>,
-    /// `*FileOffset`.
-    pub offset: i64,
-    /// `Length`.
-    pub length: u32,
-    /// `Wait`.
-    pub wait: bool,
-    /// `LockKey`.
-    pub key: u32,
-    /// `Buffer`.
-    pub buffer: Address,
-}
-
-/// How a write came to a device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Came {
-    /// By its fast-I/O routine.
-    Fast(FastArguments),
-    /// By an IRP, here as it was when it came.
-    Irp {
-        /// The IRP.
-        irp: IrpId,
-        /// Its header.
-        header: Header,
-        /// The stack location of the device.
-        location: Location,
-    },
-}
-
-impl Came {
-    /// The fast-I/O arguments. `None`: it came by an IRP.
-    #[must_use]
-    pub const fn fast(&self) -> Option<FastArguments> {
-        match self {
-            Self::Fast(arguments) => Some(*arguments),
-            Self::Irp { .. } => None,
-        }
-    }
-
-    /// The IRP with its header and stack location. `None`: it came by fast I/O.
-    #[must_use]
-    pub const fn irp(&self) -> Option<(IrpId, Header, Location)> {
-        match self {
-            Self::Irp {
-                irp,
-                header,
-                location,
-            } => Some((*irp, *header, *location)),
-            Self::Fast(_) => None,
-        }
-    }
-}
-
-/// One write, as a device was given it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seen {
-    /// How it came.
-    pub came: Came,
-    /// The thread in which it came.
-    pub thread: ThreadId,
-    /// The IRQL at which it came.
-    pub irql: Irql,
-    /// The bytes when it came, read as the method of the device says; or what the access raised.
-    pub bytes: Result<Vec<u8>, NtStatus>,
-    /// The bytes when it was completed. A device that uses neither method keeps those of the dispatch.
-    pub bytes_at_end: Option<Vec<u8>>,
-    /// Whether the user event was signalled when it came. `None`: there is none.
-    pub event_signalled: Option<bool>,
-    /// Whether the event of the file object was signalled when it came.
-    pub file_signalled: Option<bool>,
-    /// References on the file object when it came.
-    pub file_pointers: Option<u32>,
-    /// The locks on its pages when it came, for an IRP with an MDL of locked pages.
-    pub page_locks: Option<u32>,
 }
 
 impl World {

@@ -4,9 +4,10 @@ use kswrite_core::{BufferMethod, IoStatus, NtStatus, Patience};
 
 use crate::{
     Cpu, DeviceId, Finding, IrpId, Irql, Service,
-    device::{Came, Held, Kind, Misbehaviour, OnIrp, Script, Seen},
+    device::{Held, Kind, Misbehaviour, OnIrp, Script},
     irp::{CancelRoutine, Header, Location, Phase, Routine},
     memory::Unreadable,
+    seen::{Came, Seen},
     state::State,
     thread::WaitFor,
 };
@@ -105,6 +106,7 @@ impl State {
             irql: self.threads[cpu.thread()].irql,
             bytes,
             bytes_at_end: None,
+            ended: None,
             event_signalled: header.user_event.map(|event| self.events[event].signalled),
             file_signalled: file.map(|file| file.signalled),
             file_pointers: file.map(|file| file.pointers),
@@ -175,6 +177,8 @@ impl Cpu<'_> {
         if !matches!(kind, Kind::PassThrough(_)) {
             self.with(|state| state.leave_dispatch(id, device, index, returned));
         }
+        // An IRP that was kept may be complete before its sender does anything more.
+        self.pause();
         returned
     }
 
@@ -197,7 +201,7 @@ impl Cpu<'_> {
         let refused = self.fault(Service::Send).err();
         let unreadable = self.with(|state| state.devices[device].seen.get(seen)?.bytes.clone().err());
         if let Some(status) = refused.or(unreadable) {
-            self.complete_request(id, IoStatus::failed(status));
+            self.take_and_complete(id, device, seen, IoStatus::failed(status));
             return status;
         }
         let io = |status| IoStatus {
@@ -222,12 +226,23 @@ impl Cpu<'_> {
                 self.with(|state| state.mark_pending(id));
                 self.hold(id, device, seen)
             }
+            OnIrp::Later(status) => {
+                self.with(|state| state.mark_pending(id));
+                let io = io(status);
+                self.world().later(move |cpu| _ = cpu.complete_irp(id, io));
+                self.hold(id, device, seen)
+            }
             OnIrp::Misbehave(how) => self.misbehave(id, device, seen, how),
         }
     }
 
     fn take_and_complete(&self, id: IrpId, device: DeviceId, seen: usize, io: IoStatus) {
-        self.with(|state| state.take_bytes(id, device, seen, io.information));
+        self.with(|state| {
+            state.take_bytes(id, device, seen, io.information);
+            if let Some(seen) = state.devices[device].seen.get_mut(seen) {
+                seen.ended = Some(io);
+            }
+        });
         self.complete_request(id, io);
     }
 
@@ -323,6 +338,28 @@ impl Cpu<'_> {
     /// IRQL: `PASSIVE_LEVEL`.
     pub fn complete_next(&self, device: DeviceId, status: NtStatus) -> bool {
         let _held = self.block(WaitFor::Held(device), Patience::UNTIL_OVER);
+        self.complete_oldest(device, status)
+    }
+
+    /// The same, as a device does that waits for work: FALSE, and no finding, if there will never be an IRP.
+    ///
+    /// IRQL: `PASSIVE_LEVEL`.
+    pub fn complete_any(&self, device: DeviceId, status: NtStatus) -> bool {
+        self.wait_for_work(device);
+        self.complete_oldest(device, status)
+    }
+
+    /// Waits until a device holds an IRP, or there will never be one.
+    ///
+    /// IRQL: `PASSIVE_LEVEL`.
+    pub fn wait_for_work(&self, device: DeviceId) {
+        let _held_or_never = self.block(WaitFor::Work(device), Patience::UNTIL_OVER);
+    }
+
+    /// Completes the oldest IRP that a device holds now. FALSE: it holds none, or a cancel was faster.
+    ///
+    /// IRQL: `<= DISPATCH_LEVEL`, in any thread.
+    pub fn complete_oldest(&self, device: DeviceId, status: NtStatus) -> bool {
         let next = self.with(|state| {
             let held = *state.devices[device].held.front()?;
             let length = state.irps[held.irp].irp.as_ref()?.location()?.length;

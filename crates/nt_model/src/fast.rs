@@ -1,10 +1,11 @@
 //! `FastIoWrite` routines.
 
-use kswrite_core::{Data, IoStatus, NtStatus, ProcessorMode, WriteCall, fast};
+use kswrite_core::{Data, FileFlags, IoStatus, NtStatus, ProcessorMode, WriteCall, fast};
 
 use crate::{
     Address, Cpu, DeviceId, Finding, Irql, Service,
-    device::{Came, FastArguments, FastRoutine, FastWriteRoutine, Kind, Seen},
+    device::{FastRoutine, FastWriteRoutine, Kind},
+    seen::{Came, FastArguments, Seen},
     state::State,
 };
 
@@ -33,6 +34,7 @@ impl State {
             irql: self.threads[cpu.thread()].irql,
             bytes: Ok(Vec::new()),
             bytes_at_end: None,
+            ended: None,
             event_signalled: None,
             file_signalled: file.map(|file| file.signalled),
             file_pointers: file.map(|file| file.pointers),
@@ -56,6 +58,7 @@ impl State {
         };
         if let Some(seen) = target.seen.last_mut() {
             seen.bytes_at_end = Some(bytes.clone());
+            seen.ended = Some(io);
             seen.bytes = Ok(bytes);
         }
         Ok(io)
@@ -128,9 +131,7 @@ impl Cpu<'_> {
             FastRoutine::Answer(io) => Ok(Some(io)),
             FastRoutine::Raise(status) => Err(status),
             FastRoutine::AcceptAsFileSystem if arguments.length == 0 => Ok(Some(nothing)),
-            FastRoutine::AcceptAsFileSystem if flags.is_some_and(|flags| flags.is_write_through()) => {
-                Ok(None)
-            }
+            FastRoutine::AcceptAsFileSystem if flags.is_some_and(FileFlags::is_write_through) => Ok(None),
             FastRoutine::Accept | FastRoutine::AcceptAsFileSystem => {
                 let io = self.with(|state| state.take_fast(device, arguments.buffer, arguments.length))?;
                 if script.moves_position {

@@ -65,6 +65,11 @@ ids! {
     BlockId = "IOSB ";
 }
 
+impl ThreadId {
+    /// The thread that every world has.
+    pub(crate) const FIRST: Self = Self(0);
+}
+
 /// Things that are never taken out, so that a name never comes to mean another thing.
 pub(crate) struct Table<I, T> {
     rows: Vec<T>,

@@ -28,13 +28,13 @@ impl Kernel for Cpu<'_> {
     fn fast_write_slot(&self, device: DeviceId) -> Option<FastWriteRoutine> {
         self.with(|state| {
             let driver = state.devices[device].driver;
-            match state.drivers[driver].table {
-                Some(table) => table.has_write.then_some(FastWriteRoutine(driver)),
-                None => {
-                    state.find(crate::Finding::NoFastIoTable { device });
-                    None
-                }
+            let table = state.drivers[driver].table;
+            if table.is_none() {
+                state.find(crate::Finding::NoFastIoTable { device });
             }
+            table
+                .is_some_and(|table| table.has_write)
+                .then_some(FastWriteRoutine(driver))
         })
     }
 

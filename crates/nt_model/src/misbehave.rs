@@ -2,36 +2,34 @@
 
 use kswrite_core::{IoStatus, NtStatus};
 
-use crate::{Cpu, DeviceId, IrpId, Misbehaviour, device::Held, irp::CancelRoutine};
+use crate::{Cpu, DeviceId, Finding, IrpId, Misbehaviour, device::Held, irp::CancelRoutine, state::State};
 
 impl Cpu<'_> {
     pub(crate) fn misbehave(&self, id: IrpId, device: DeviceId, seen: usize, how: Misbehaviour) -> NtStatus {
-        let success = IoStatus {
-            status: NtStatus::SUCCESS,
-            information: 0,
-        };
+        let io = |status, information| IoStatus { status, information };
+        let complete = |io| self.complete_request(id, io);
+        let success = io(NtStatus::SUCCESS, 0);
         match how {
-            Misbehaviour::Drop => NtStatus::SUCCESS,
+            Misbehaviour::Drop => {}
             Misbehaviour::CompleteTwice => {
-                self.complete_request(id, success);
-                self.complete_request(id, success);
-                NtStatus::SUCCESS
+                complete(success);
+                complete(success);
             }
-            Misbehaviour::CompleteWithPending => {
-                let pending = IoStatus::failed(NtStatus::PENDING);
-                self.complete_request(id, pending);
-                NtStatus::SUCCESS
-            }
+            Misbehaviour::CompleteWithPending => complete(io(NtStatus::PENDING, 0)),
+            Misbehaviour::TooManyBytes => complete(io(NtStatus::SUCCESS, usize::MAX)),
             Misbehaviour::CompleteCancellable => {
                 let routine = Some(CancelRoutine::Device(device));
                 self.with(|state| state.exchange_cancel_routine(id, routine));
-                self.complete_request(id, success);
-                NtStatus::SUCCESS
+                complete(success);
+            }
+            Misbehaviour::MarkedNotPending => {
+                self.with(|state| state.mark_pending(id));
+                complete(success);
             }
             Misbehaviour::MarkAfterCompletion => {
-                self.complete_request(id, success);
+                complete(success);
                 self.with(|state| state.mark_pending(id));
-                NtStatus::PENDING
+                return NtStatus::PENDING;
             }
             Misbehaviour::PendingNotMarked => {
                 let cancellable = false;
@@ -41,49 +39,36 @@ impl Cpu<'_> {
                     seen,
                 };
                 self.with(|state| state.devices[device].held.push_back(held));
-                NtStatus::PENDING
-            }
-            Misbehaviour::MarkedNotPending => {
-                self.with(|state| state.mark_pending(id));
-                self.complete_request(id, success);
-                NtStatus::SUCCESS
-            }
-            Misbehaviour::TooManyBytes => {
-                let information = usize::MAX;
-                self.complete_request(
-                    id,
-                    IoStatus {
-                        information,
-                        ..success
-                    },
-                );
-                NtStatus::SUCCESS
+                return NtStatus::PENDING;
             }
             Misbehaviour::CancelUnderLock | Misbehaviour::IgnoreCancelRace => {
                 self.with(|state| state.mark_pending(id));
-                self.hold(id, device, seen)
+                return self.hold(id, device, seen);
             }
             Misbehaviour::ReadAfterCompletion => {
-                // Marked, so that the last stage runs before the device reads once more.
                 self.with(|state| state.mark_pending(id));
                 let buffers = self.with(|state| {
                     let header = state.live_irp(id, "a device").map(|irp| irp.header);
                     header.map(|header| (header.system_buffer, header.mdl))
                 });
-                self.complete_request(id, success);
-                let (buffer, mdl) = buffers.unwrap_or_default();
-                self.with(|state| {
-                    if let Some(Err(unreadable)) = buffer.map(|buffer| state.memory.read(buffer, 1)) {
-                        let _raised = state.raise(unreadable);
-                    }
-                    if let Some(mdl) = mdl
-                        && state.memory.read_mdl(mdl, 0, 1).is_none()
-                    {
-                        state.find(crate::Finding::MdlTouchedAfterFree { mdl });
-                    }
-                });
-                NtStatus::PENDING
+                complete(success);
+                self.with(|state| state.read_again(buffers.unwrap_or_default()));
+                return NtStatus::PENDING;
             }
+        }
+        NtStatus::SUCCESS
+    }
+}
+
+impl State {
+    fn read_again(&mut self, (buffer, mdl): (Option<crate::Address>, Option<crate::MdlId>)) {
+        if let Some(Err(unreadable)) = buffer.map(|buffer| self.memory.read(buffer, 1)) {
+            let _raised = self.raise(unreadable);
+        }
+        if let Some(mdl) = mdl
+            && self.memory.read_mdl(mdl, 0, 1).is_none()
+        {
+            self.find(Finding::MdlTouchedAfterFree { mdl });
         }
     }
 }

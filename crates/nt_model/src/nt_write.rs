@@ -53,7 +53,7 @@ const SL_WRITE_THROUGH: u8 = 0x4;
 /// `IRP_NOCACHE`.
 const IRP_NOCACHE: u32 = 0x1;
 
-impl<'a> Cpu<'a> {
+impl Cpu<'_> {
     /// NtWriteFile, in the previous mode of the thread. It never attempts fast I/O, as files without a cache
     /// do not.
     ///

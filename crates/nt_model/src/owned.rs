@@ -354,7 +354,7 @@ impl<'a> SentWrite<Cpu<'a>> for OwnedSent {
     }
 }
 
-impl<'a> Cpu<'a> {
+impl Cpu<'_> {
     /// [`owned::write`] of one write. Returns the status with the record of the write.
     ///
     /// IRQL: `PASSIVE_LEVEL`.

@@ -37,6 +37,8 @@ pub(crate) struct State {
     pub(crate) trace: Trace,
     pub(crate) findings: Vec<Finding>,
     pub(crate) later: VecDeque<Later>,
+    /// Threads of a run that are not done.
+    pub(crate) running: usize,
     /// Who holds the cancel spin lock.
     pub(crate) cancel_lock: Option<ThreadId>,
     /// Whether the caller of a device does the last stage of what was complete at once.

@@ -38,8 +38,12 @@ pub(crate) enum WaitFor {
     Packet(PortId),
     /// A device has an IRP.
     Held(DeviceId),
+    /// The same, for who does not mind if it never comes.
+    Work(DeviceId),
     /// The thread has no IRPs.
     NoIrps,
+    /// Something is to be done later, or nobody is left who could ask for it.
+    Later,
 }
 
 /// A wait.
@@ -50,6 +54,10 @@ pub(crate) struct Waiting {
 }
 
 /// A thread.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, each set by another call"
+)]
 pub(crate) struct Thread {
     pub(crate) previous_mode: ProcessorMode,
     pub(crate) irql: Irql,
@@ -99,8 +107,9 @@ impl State {
             WaitFor::FileLock(file) => !self.files[file].busy,
             WaitFor::CancelLock => self.cancel_lock.is_none(),
             WaitFor::Packet(port) => !self.ports[port].packets.is_empty(),
-            WaitFor::Held(device) => !self.devices[device].held.is_empty(),
+            WaitFor::Held(device) | WaitFor::Work(device) => !self.devices[device].held.is_empty(),
             WaitFor::NoIrps => self.threads[thread].irps.is_empty(),
+            WaitFor::Later => !self.later.is_empty() || self.running == 0,
         }
     }
 

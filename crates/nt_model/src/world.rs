@@ -9,7 +9,6 @@ use crate::{
     PortId, Protection, Service, ThreadId,
     event::{Event, Home},
     file::File,
-    id::Id,
     memory::Region,
     port::Port,
     schedule::{Chooser, Outcome, Scheduler},
@@ -26,6 +25,9 @@ impl Default for World {
         Self::new()
     }
 }
+
+/// The thread of the system.
+const SYSTEM: ThreadId = ThreadId::FIRST;
 
 /// A thread and what it does.
 pub type Body = (ThreadId, Box<dyn FnOnce(&Cpu<'_>)>);
@@ -69,7 +71,7 @@ impl World {
     /// The thread of the system: devices that complete later, and whatever else the world does by itself.
     #[must_use]
     pub fn system(&self) -> Cpu<'static> {
-        self.cpu(ThreadId::new(0))
+        self.cpu(SYSTEM)
     }
 
     /// Changes the previous mode of a thread.
@@ -247,7 +249,8 @@ impl World {
     }
 
     /// Something that happens by itself, in the thread of the system: outside of [`run`](Self::run) when a
-    /// thread waits or [`settle`](Self::settle) is called, in the order given; inside, at any time.
+    /// thread waits or [`settle`](Self::settle) is called, in the order given; inside, at
+    /// any time.
     pub fn later(&self, action: impl FnOnce(&Cpu<'_>) + 'static) {
         self.with(|state| state.later.push_back(Box::new(action)));
     }
@@ -278,23 +281,15 @@ impl World {
         bodies: Vec<Body>,
         chooser: &mut dyn Chooser,
     ) -> std::io::Result<Outcome> {
-        let later = self.with(|state| state.later.len());
-        let drain: Body = (
-            ThreadId::new(0),
-            Box::new(|cpu: &Cpu<'_>| {
-                while let Some(action) = cpu.with(|state| state.later.pop_front()) {
-                    cpu.pause();
-                    action(cpu);
-                }
-            }),
-        );
-        let bodies: Vec<Body> = bodies.into_iter().chain((later > 0).then_some(drain)).collect();
-        let threads: Vec<ThreadId> = bodies.iter().map(|(thread, _)| *thread).collect();
         self.with(|state| {
-            for thread in &threads {
+            state.running = bodies.len();
+            for (thread, _) in &bodies {
                 state.threads[*thread].scheduled = true;
             }
         });
+        let by_itself: Body = (SYSTEM, Box::new(|cpu: &Cpu<'_>| cpu.do_what_comes_later()));
+        let bodies: Vec<Body> = bodies.into_iter().chain([by_itself]).collect();
+        let threads: Vec<ThreadId> = bodies.iter().map(|(thread, _)| *thread).collect();
         let bodies = bodies.into_iter().map(|body| self.coroutine(body)).collect();
         let able = |number: usize| {
             let thread = threads.get(number);
@@ -311,7 +306,10 @@ impl World {
             if cpu.with(|state| state.threads[thread].terminating && !state.threads[thread].exited) {
                 cpu.exit_thread();
             }
-            cpu.with(|state| state.threads[thread].scheduled = false);
+            cpu.with(|state| {
+                state.threads[thread].scheduled = false;
+                state.running = state.running.saturating_sub(1);
+            });
             cpu.take_apcs();
         })
     }
