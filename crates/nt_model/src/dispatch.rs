@@ -5,7 +5,10 @@ use kswrite_core::{BufferMethod, IoStatus, NtStatus, Patience};
 use crate::{
     Cpu, DeviceId, Finding, IrpId, Irql, Service,
     device::{Held, Kind, Misbehaviour, OnIrp, Script},
-    irp::{CancelRoutine, Header, Location, Phase, Routine},
+    irp::{
+        CancelRoutine, Header, Location, Phase, Routine, SL_INVOKE_ON_CANCEL, SL_INVOKE_ON_ERROR,
+        SL_INVOKE_ON_SUCCESS,
+    },
     memory::Unreadable,
     seen::{Came, Seen},
     state::State,
@@ -316,19 +319,30 @@ impl Cpu<'_> {
             Irql::Dispatch,
             &[irp.into(), io.status.into()],
         );
-        let won = self.with(|state| {
-            let (device, held) = state.holder(irp)?;
-            let script = state.devices[device].script;
-            let careless = script.irp == OnIrp::Misbehave(Misbehaviour::IgnoreCancelRace);
-            let mine = !held.cancellable || state.exchange_cancel_routine(irp, None) || careless;
-            mine.then(|| state.unlink(device, irp))
-                .flatten()
-                .map(|held| (device, held))
-        });
-        let Some((device, held)) = won else {
+        let Some((device, held)) = self.with(|state| state.take_held(irp)) else {
             return false;
         };
         self.take_and_complete(irp, device, held.seen, io);
+        true
+    }
+
+    /// The device that holds an IRP sends it to the device below after all, in this thread and at its IRQL, with a
+    /// completion routine. FALSE: no device holds it any more, or a cancel has it.
+    ///
+    /// IRQL: `<= DISPATCH_LEVEL`.
+    pub fn send_down(&self, irp: IrpId) -> bool {
+        self.enter("a device sends down", Irql::Dispatch, &[irp.into()]);
+        let taken = self.with(|state| {
+            let (device, _held) = state.take_held(irp)?;
+            let location = state.live_irp(irp, "a device")?.location().copied()?;
+            Some((device, location))
+        });
+        let Some((device, location)) = taken else {
+            return false;
+        };
+        let always = SL_INVOKE_ON_CANCEL | SL_INVOKE_ON_ERROR | SL_INVOKE_ON_SUCCESS;
+        // Whoever sent the IRP to this device was told `STATUS_PENDING` long ago.
+        let _returned = self.pass_through(irp, device, location, always);
         true
     }
 
@@ -371,6 +385,17 @@ impl Cpu<'_> {
 }
 
 impl State {
+    /// An IRP leaves the device that holds it, unless a cancel has it.
+    fn take_held(&mut self, irp: IrpId) -> Option<(DeviceId, Held)> {
+        let (device, held) = self.holder(irp)?;
+        let script = self.devices[device].script;
+        let careless = script.irp == OnIrp::Misbehave(Misbehaviour::IgnoreCancelRace);
+        let mine = !held.cancellable || self.exchange_cancel_routine(irp, None) || careless;
+        mine.then(|| self.unlink(device, irp))
+            .flatten()
+            .map(|held| (device, held))
+    }
+
     fn holder(&self, irp: IrpId) -> Option<(DeviceId, Held)> {
         self.devices.iter().find_map(|(id, device)| {
             let held = device.held.iter().find(|held| held.irp == irp)?;
