@@ -12,18 +12,22 @@ use std::{
 };
 
 use kswrite_core::{
-    BufferMethod, FileFlags, FileWrite, IoStatus, NtStatus, Patience, ProcessorMode, Statistics, managed,
-    owned,
+    BufferMethod, FileFlags, FileWrite, IoStatus, NtStatus, Patience, ProcessorMode, Statistics,
 };
 use nt_model::{
-    BlockId, Body, Cpu, DeviceId, EventId, FastRoutine, FileId, Irql, NtWrite, OnIrp, OwnedWrite,
-    PortContext, PortId, Script, ThreadId, UNTOUCHED, World, WriteRecord,
+    Body, Cpu, Irql, OnIrp, OwnedWrite, Script, World, WriteRecord,
     schedule::{Chooser, Enumerate, Scheduler},
 };
 
-use crate::rig::{ASYNCHRONOUS, BYTES, LENGTH, SYNCHRONOUS, WHOLE};
+use crate::{
+    program::{
+        BOTH, CANCELLED,
+        End::{self, Dropped, Inline, Pended},
+        How, Outcome, Setup, Shape, Told, contract,
+    },
+    rig::{ASYNCHRONOUS, BYTES, LENGTH, SYNCHRONOUS, WHOLE},
+};
 
-const CANCELLED: IoStatus = IoStatus::failed(NtStatus::CANCELLED);
 const BROKEN: IoStatus = IoStatus::failed(NtStatus::IO_DEVICE_ERROR);
 const HELD: Script = Script::hold(BufferMethod::Buffered);
 const STUBBORN: Script = Script {
@@ -32,30 +36,6 @@ const STUBBORN: Script = Script {
 };
 const INLINE: Script = Script::inline(BufferMethod::Direct);
 const ALERTABLE: FileFlags = FileFlags(SYNCHRONOUS.0 | FileFlags::ALERTABLE_IO.0);
-
-/// By what routine the write is done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum How {
-    /// KsWriteFile.
-    Managed,
-    /// With an IRP of the driver's own, and a token.
-    Owned,
-    /// NtWriteFile of a program.
-    Nt,
-}
-
-const BOTH: [How; 2] = [How::Managed, How::Owned];
-
-/// Where the end of the write is told, besides the status block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Told {
-    /// The event of the file object.
-    File,
-    /// An event.
-    Event,
-    /// An event, and a completion port.
-    Port,
-}
 
 /// What another thread does.
 #[derive(Clone, Copy, Debug)]
@@ -78,16 +58,10 @@ enum Meddler {
 
 use Meddler::{Alert, Await, Cancel, Close, Complete, CompleteAtDispatch, Terminate};
 
+/// A write, and who meddles with it.
 #[derive(Clone, Copy, Debug)]
 struct Program {
-    how: How,
-    /// Whether the routine under test is also a filter above the device.
-    filter: bool,
-    flags: FileFlags,
-    told: Told,
-    script: Script,
-    mode: ProcessorMode,
-    time_limit: Option<u64>,
+    shape: Shape,
     /// Whether the submitting thread exits after the write.
     exits: bool,
     meddlers: &'static [Meddler],
@@ -96,189 +70,62 @@ struct Program {
 impl Program {
     const fn new(how: How, flags: FileFlags, script: Script, meddlers: &'static [Meddler]) -> Self {
         Self {
-            how,
-            filter: false,
-            flags,
-            told: Told::File,
-            script,
-            mode: ProcessorMode::User,
-            time_limit: None,
+            shape: Shape::new(how, flags, script),
             exits: false,
             meddlers,
         }
     }
 
     const fn told(self, told: Told) -> Self {
-        Self { told, ..self }
+        let shape = self.shape.told(told);
+        Self { shape, ..self }
     }
 
     const fn filtered(self) -> Self {
-        Self { filter: true, ..self }
+        let shape = self.shape.filtered();
+        Self { shape, ..self }
+    }
+
+    fn has(&self, wanted: fn(&Meddler) -> bool) -> bool {
+        self.meddlers.iter().any(wanted)
     }
 
     fn closes(&self) -> bool {
-        self.meddlers.iter().any(|meddler| matches!(meddler, Close))
-    }
-}
-
-/// How a write comes to its end.
-#[derive(Clone, Copy, Debug)]
-enum End {
-    /// At once.
-    Inline(IoStatus),
-    /// Later.
-    Pended(IoStatus),
-    /// Later, when its thread is gone: nobody is told.
-    Dropped,
-}
-
-use End::{Dropped, Inline, Pended};
-
-/// What there is to see of a write that is over.
-#[derive(Debug, PartialEq, Eq)]
-struct Outcome {
-    returned: NtStatus,
-    block: Option<IoStatus>,
-    event: bool,
-    file_event: bool,
-    final_status: Option<NtStatus>,
-    packet: Option<IoStatus>,
-    taken: usize,
-}
-
-/// The completion table (C1 to C10).
-fn contract(program: &Program, end: End) -> Outcome {
-    let (io, pended, gone) = match end {
-        Inline(io) => (io, false, false),
-        Pended(io) => (io, true, false),
-        Dropped => (WHOLE, true, true),
-    };
-    let synchronous = program.flags.is_synchronous();
-    let error = io.status.is_error();
-    // C2, C6, C9 say nothing at all; C4 signals, and says nothing else.
-    let signals = (!error || pended) && !gone;
-    let reports = signals && !(error && synchronous);
-    let on_file = signals && program.told == Told::File;
-    Outcome {
-        returned: if pended && !synchronous {
-            NtStatus::PENDING
-        } else {
-            io.status
-        },
-        block: reports.then_some(io),
-        event: signals && !on_file,
-        file_event: on_file,
-        final_status: on_file.then_some(io.status),
-        packet: (reports && program.told == Told::Port).then_some(io),
-        taken: io.information,
+        self.has(|meddler| matches!(meddler, Close))
     }
 }
 
 /// One run of a program.
 struct Run {
     program: Program,
-    world: World,
-    device: DeviceId,
-    file: FileId,
-    block: BlockId,
-    event: EventId,
-    port: PortId,
-    submitter: ThreadId,
-    statistics: Rc<Statistics>,
-    record: RefCell<Option<WriteRecord>>,
-    request: RefCell<Option<OwnedWrite>>,
-    buffer: nt_model::Address,
+    setup: Setup,
     returned: Cell<Option<NtStatus>>,
     packet: Cell<Option<IoStatus>>,
     /// What was in the status block when the wait was over.
     block_then: Cell<Option<IoStatus>>,
 }
 
-const CONTEXT: PortContext = PortContext(7);
-
 impl Run {
     fn new(program: Program) -> Rc<Self> {
-        let world = World::new();
-        let device = world.device(program.script);
-        if program.filter {
-            let _top = world.attach_filter(device, true);
+        let setup = Setup::new(program.shape);
+        let cpu = setup.world.cpu(setup.submitter);
+        if program.closes() {
+            cpu.duplicate_file(setup.file);
         }
-        let file = world.file(device, program.flags);
-        let port = world.port();
-        if program.told == Told::Port {
-            world.associate(file, port, 1).unwrap();
-        }
-        let run = Self {
-            device,
-            file,
-            port,
-            block: world.status_block(),
-            event: world.event(),
-            submitter: world.thread(ProcessorMode::User),
-            statistics: Rc::new(Statistics::new()),
-            record: RefCell::new(None),
-            request: RefCell::new(None),
-            buffer: world.user_buffer(BYTES),
+        setup.prepare(&cpu).unwrap();
+        Rc::new(Self {
+            program,
+            setup,
             returned: Cell::new(None),
             packet: Cell::new(None),
             block_then: Cell::new(None),
-            program,
-            world,
-        };
-        let cpu = run.world.cpu(run.submitter);
-        if run.program.closes() {
-            cpu.duplicate_file(file);
-        }
-        if run.program.how == How::Owned {
-            let request = OwnedWrite::new(&cpu, &run.write(), &run.statistics).unwrap();
-            run.record.replace(Some(request.record()));
-            run.request.replace(Some(request));
-        }
-        Rc::new(run)
-    }
-
-    fn event(&self) -> Option<EventId> {
-        (self.program.told != Told::File).then_some(self.event)
-    }
-
-    fn write<'a>(&self) -> FileWrite<Cpu<'a>> {
-        let context = (self.program.told == Told::Port).then_some(CONTEXT);
-        let write = FileWrite::new(
-            self.file,
-            self.event(),
-            context,
-            self.block,
-            self.buffer,
-            LENGTH,
-            0,
-            self.program.mode,
-        );
-        FileWrite {
-            time_limit: self.program.time_limit,
-            ..write
-        }
-    }
-
-    fn nt_write(&self) -> NtWrite {
-        NtWrite {
-            event: self.event(),
-            port_context: (self.program.told == Told::Port).then_some(CONTEXT),
-            ..NtWrite::new(self.file, self.block, self.buffer, LENGTH)
-        }
+        })
     }
 
     fn submit(&self, cpu: &Cpu<'_>) {
-        let status = match self.program.how {
-            How::Managed => managed::write(cpu, &self.statistics, &self.write()).status,
-            How::Owned => {
-                let request = self.request.take().unwrap();
-                owned::write(cpu, &self.statistics, &self.write(), request)
-            }
-            How::Nt => cpu.nt_write_file(&self.nt_write()),
-        };
-        self.returned.set(Some(status));
+        self.returned.set(Some(self.setup.submit(cpu)));
         if self.program.closes() {
-            cpu.close_file(self.file);
+            cpu.close_file(self.setup.file);
         }
         if self.program.exits {
             cpu.exit_thread();
@@ -286,55 +133,59 @@ impl Run {
     }
 
     fn meddle(&self, cpu: &Cpu<'_>, meddler: Meddler) {
+        let Setup {
+            device,
+            file,
+            submitter,
+            ..
+        } = self.setup;
         match meddler {
-            Complete(status) => {
-                cpu.complete_any(self.device, status);
-            }
+            Complete(status) => drop(cpu.complete_any(device, status)),
             CompleteAtDispatch(status) => {
-                cpu.wait_for_work(self.device);
+                cpu.wait_for_work(device);
                 let irql = cpu.raise_irql(Irql::Dispatch);
-                cpu.complete_oldest(self.device, status);
+                cpu.complete_oldest(device, status);
                 cpu.lower_irql(irql);
             }
-            Cancel => {
-                let record = self.record.borrow().clone();
-                match record {
-                    Some(record) => {
-                        record.cancel(cpu);
-                    }
-                    // There may be nothing to cancel yet, or any more.
-                    None => drop(cpu.cancel_io(self.file, None)),
-                }
-            }
-            Close => cpu.close_file(self.file),
-            Terminate => cpu.terminate(self.submitter),
-            Alert => cpu.alert(self.submitter),
+            Cancel => self.setup.cancel(cpu),
+            Close => cpu.close_file(file),
+            Terminate => cpu.terminate(submitter),
+            Alert => cpu.alert(submitter),
             Await => self.wait(cpu),
         }
     }
 
     fn wait(&self, cpu: &Cpu<'_>) {
-        match self.program.told {
-            Told::File => drop(cpu.wait_for_file_handle(self.file, Patience::UNTIL_OVER)),
-            Told::Event => drop(cpu.wait_for(self.event, Patience::UNTIL_OVER)),
-            Told::Port => self
-                .packet
-                .set(cpu.wait_for_packet(self.port).map(|packet| packet.io)),
+        let Setup {
+            file,
+            event,
+            port,
+            block,
+            ..
+        } = self.setup;
+        let until_over = Patience::UNTIL_OVER;
+        match self.program.shape.told {
+            Told::File => assert_eq!(cpu.wait_for_file_handle(file, until_over), NtStatus::SUCCESS),
+            Told::Event => assert_eq!(cpu.wait_for(event, until_over), NtStatus::SUCCESS),
+            Told::Port => self.packet.set(cpu.wait_for_packet(port).map(|packet| packet.io)),
         }
-        let block = self.world.block(self.block);
-        self.block_then.set((block.writes > 0).then_some(block.io));
-        cpu.discard_block(self.block);
-        if self.program.told == Told::Event {
-            cpu.close_event(self.event);
+        let then = self.setup.world.block(block);
+        self.block_then.set((then.writes > 0).then_some(then.io));
+        cpu.discard_block(block);
+        if self.program.shape.told == Told::Event {
+            cpu.close_event(event);
         }
     }
 
     fn bodies(self: &Rc<Self>) -> Vec<Body> {
         let run = Rc::clone(self);
-        let submit: Body = (self.submitter, Box::new(move |cpu: &Cpu<'_>| run.submit(cpu)));
+        let submit: Body = (
+            self.setup.submitter,
+            Box::new(move |cpu: &Cpu<'_>| run.submit(cpu)),
+        );
         let meddlers = self.program.meddlers.iter().map(|meddler| {
             let run = Rc::clone(self);
-            let thread = self.world.thread(ProcessorMode::Kernel);
+            let thread = self.setup.world.thread(ProcessorMode::Kernel);
             let body: Body = (thread, Box::new(move |cpu: &Cpu<'_>| run.meddle(cpu, *meddler)));
             body
         });
@@ -342,42 +193,12 @@ impl Run {
     }
 
     fn outcome(&self) -> Outcome {
-        let cpu = self.world.system();
-        let block = self.world.block(self.block);
-        let event = self.world.event_state(self.event);
-        let file = self.world.file_state(self.file);
-        let queued = cpu.dequeue(self.port).map(|packet| packet.io);
-        assert!(cpu.dequeue(self.port).is_none(), "a second packet");
-        assert!(
-            block.writes <= 1 && event.sets <= 1 && file.sets <= 1,
-            "told twice"
-        );
-        let counted = self.statistics.snapshot();
-        assert_eq!(counted.in_flight, 0);
-        let seen = self.world.seen(self.device);
-        let irps = seen.iter().filter(|seen| seen.came.irp().is_some());
-        assert!(irps.count() <= 1, "sent twice");
-        let read = seen.iter().filter(|seen| seen.came.irp().is_some());
-        assert!(
-            read.map(|seen| &seen.bytes)
-                .all(|bytes| bytes.as_deref() == Ok(BYTES))
-        );
+        assert!(self.setup.irps() <= 1, "sent twice");
+        let outcome = self.setup.outcome(self.returned.get().unwrap());
         Outcome {
-            returned: self.returned.get().unwrap(),
-            block: (block.writes > 0).then_some(block.io),
-            event: event.signalled,
-            file_event: file.signalled,
-            final_status: (file.final_status != UNTOUCHED.status).then_some(file.final_status),
-            packet: queued.or(self.packet.get()),
-            taken: self.world.accepted(self.device).len(),
+            packet: outcome.packet.or(self.packet.get()),
+            ..outcome
         }
-    }
-
-    fn awaited(&self) -> bool {
-        self.program
-            .meddlers
-            .iter()
-            .any(|meddler| matches!(meddler, Await))
     }
 }
 
@@ -387,13 +208,17 @@ fn run_once(
     chooser: &mut dyn Chooser,
 ) -> Result<Outcome, String> {
     let run = Run::new(program);
-    run.world.run(scheduler, run.bodies(), chooser).unwrap();
+    let world = &run.setup.world;
+    world.run(scheduler, run.bodies(), chooser).unwrap();
     // What nobody completed or cancelled, the device completes now.
-    let cpu = run.world.system();
-    while cpu.complete_oldest(run.device, NtStatus::SUCCESS) {}
+    while world
+        .system()
+        .complete_oldest(run.setup.device, NtStatus::SUCCESS)
+    {}
     let outcome = run.outcome();
-    run.world.check().map_err(|report| report.to_string())?;
-    if run.awaited() && run.block_then.get() != outcome.block {
+    world.check().map_err(|report| report.to_string())?;
+    let awaited = program.has(|meddler| matches!(meddler, Await));
+    if awaited && run.block_then.get() != outcome.block {
         return Err(format!("woken with {:?}", run.block_then.get()));
     }
     Ok(outcome)
@@ -402,7 +227,7 @@ fn run_once(
 /// Runs a program in every order, and holds the outcomes against those of the ends.
 #[track_caller]
 fn explore(preemptions: usize, program: Program, ends: &[End]) {
-    let legal: Vec<Outcome> = ends.iter().map(|end| contract(&program, *end)).collect();
+    let legal: Vec<Outcome> = ends.iter().map(|end| contract(&program.shape, *end)).collect();
     let mut met = BTreeSet::new();
     let mut scheduler = Scheduler::new();
     let explored = Enumerate::new(preemptions).explore(|chooser| {
@@ -461,9 +286,10 @@ fn ks_70_cancels_of_what_cannot_be_cancelled_and_two_cancels() {
         // A token that was cancelled stays so. Otherwise a cancel may come too early, and the device completes the
         // write in the end.
         let program = Program::new(how, ASYNCHRONOUS, HELD, &[Cancel, Cancel]);
-        let otherwise = match how {
-            How::Owned => Inline(CANCELLED),
-            How::Managed | How::Nt => Pended(WHOLE),
+        let otherwise = if how.is_owned() {
+            Inline(CANCELLED)
+        } else {
+            Pended(WHOLE)
         };
         explore(2, program.told(Told::Event), &[Pended(CANCELLED), otherwise]);
     }
@@ -579,16 +405,15 @@ fn ks_64_a_broken_wait() {
         explore(2, program(ALERTABLE, STUBBORN, ALERT), &whole);
         // These break nothing.
         explore(2, program(SYNCHRONOUS, HELD, ALERT), &whole);
-        let in_kernel = Program {
-            mode: ProcessorMode::Kernel,
-            ..program(SYNCHRONOUS, HELD, TERMINATE)
-        };
+        let mut in_kernel = program(SYNCHRONOUS, HELD, TERMINATE);
+        in_kernel.shape.mode = ProcessorMode::Kernel;
         explore(2, in_kernel, &whole);
 
-        let limited = |script| Program {
-            time_limit: Some(1),
-            mode: ProcessorMode::Kernel,
-            ..program(SYNCHRONOUS, script, &[Complete(NtStatus::SUCCESS)])
+        let limited = |script| {
+            let mut limited = program(SYNCHRONOUS, script, &[Complete(NtStatus::SUCCESS)]);
+            limited.shape.mode = ProcessorMode::Kernel;
+            limited.shape.time_limit = Some(1);
+            limited
         };
         explore(3, limited(HELD), &either);
         explore(3, limited(STUBBORN), &whole);
@@ -645,24 +470,20 @@ fn pf_01_a_filter_below() {
     explore(2, exiting, &[Pended(WHOLE), Pended(CANCELLED), Dropped]);
 }
 
-/// KS-65: without deferral the last stage of what was complete at once is an APC, which comes at any time.
+/// KS-65: without deferral the last stage of what was complete at once is an APC, whatever else goes on.
 #[test]
 fn ks_65_the_last_stage_by_an_apc() {
     for flags in [ASYNCHRONOUS, SYNCHRONOUS] {
-        let program = Program::new(
-            How::Managed,
-            flags,
-            INLINE.with_fast(FastRoutine::Decline),
-            &[Cancel],
-        );
+        let program = Program::new(How::Managed, flags, INLINE, &[Cancel]);
         let mut scheduler = Scheduler::new();
         let explored = Enumerate::new(3).explore(|chooser| {
             let run = Run::new(program);
-            run.world.set_deferral(false);
-            run.world.run(&mut scheduler, run.bodies(), chooser).unwrap();
-            assert_eq!(run.outcome(), contract(&program, Inline(WHOLE)));
-            assert_eq!(run.world.apcs_queued(), 1);
-            run.world.check()
+            let world = &run.setup.world;
+            world.set_deferral(false);
+            world.run(&mut scheduler, run.bodies(), chooser).unwrap();
+            assert_eq!(run.outcome(), contract(&program.shape, Inline(WHOLE)));
+            assert_eq!(world.apcs_queued(), 1);
+            world.check()
         });
         explored.unwrap();
     }

@@ -23,6 +23,7 @@ mod interleavings;
 mod irp;
 mod owned;
 mod pitfalls;
+mod program;
 mod random;
 mod rig;
 mod statistics;

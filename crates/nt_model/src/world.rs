@@ -20,6 +20,28 @@ use crate::{
 #[derive(Clone)]
 pub struct World(Rc<RefCell<State>>);
 
+/// Leaves the thread of the system out of a choice while it has nothing to do: it would be one more order in which
+/// nothing else happens.
+struct Choice<'a> {
+    world: &'a World,
+    /// The number of that thread, the last of all.
+    system: usize,
+    chooser: &'a mut dyn Chooser,
+}
+
+impl Chooser for Choice<'_> {
+    fn choose(&mut self, able: &[usize], last: Option<usize>) -> usize {
+        let idle = self
+            .world
+            .with(|state| state.later.is_empty() && state.running > 0);
+        match able {
+            [_, system] if idle && *system == self.system => 0,
+            [others @ .., system] if idle && *system == self.system => self.chooser.choose(others, last),
+            _ => self.chooser.choose(able, last),
+        }
+    }
+}
+
 impl Default for World {
     fn default() -> Self {
         Self::new()
@@ -295,7 +317,12 @@ impl World {
             let thread = threads.get(number);
             thread.is_none_or(|thread| self.with(|state| state.can_go_on(*thread)))
         };
-        scheduler.run(bodies, able, chooser)
+        let mut chooser = Choice {
+            world: self,
+            system: threads.len() - 1,
+            chooser,
+        };
+        scheduler.run(bodies, able, &mut chooser)
     }
 
     fn coroutine(&self, (thread, body): Body) -> crate::schedule::Body {
