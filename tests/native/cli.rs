@@ -2,7 +2,7 @@
 
 use std::process::{Command, Output};
 
-use crate::rig::Rig;
+use crate::rig::{Rig, pattern};
 
 /// `ksw` as it lies on the path.
 fn ksw(arguments: &[&str]) -> Output {
@@ -96,5 +96,38 @@ fn verification_fails_when_bytes_are_missing() {
         "write", "--device", "buffered", "--file", &file, "--verify", "--script", script,
     ]);
     assert_ne!(output.status.code(), Some(0));
+    rig.finish();
+}
+
+/// `ksw ks` shows the decisions of one write, as a table and as JSON.
+#[test]
+fn ks_shows_the_decisions() {
+    let rig = Rig::new();
+    let file = std::env::temp_dir().join("ksw-ks.bin");
+    std::fs::write(&file, pattern(777, 1)).expect("a place for temporary files");
+    let file = file.display().to_string();
+    let output = ksw(&["ks", "--device", "direct", "--file", &file, "--event"]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    for line in [
+        "information   777",
+        "fast I/O      done",
+        "event         signalled",
+    ] {
+        assert!(said.contains(line), "{line}: {said}");
+    }
+    let script = "fast=decline,completion=pended,status=0xC0000185";
+    let output = ksw(&[
+        "ks", "--device", "buffered", "--file", &file, "--script", script, "--json",
+    ]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_ne!(output.status.code(), Some(0), "{said}");
+    for part in [
+        "\"attempt\":\"declined\"",
+        "\"carrier\":\"system-buffer\"",
+        "\"completion\":\"pended\"",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
     rig.finish();
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use kswrite_wire::wine_host::Service;
+use kswrite_wire::{file_write, wine_host::Service};
 
 use crate::exit;
 use crate::plan::{Access, Engine, WriteOptions};
@@ -24,6 +24,8 @@ pub struct Cli {
 pub enum Command {
     /// Write a file to a device, with many writes outstanding
     Write(WriteArgs),
+    /// Write a file to a file object, as KsWriteFile does, and show what was decided
+    Ks(KsArgs),
     /// Show what the filter counted, per path
     Stats(StatsArgs),
     /// Talk to a sink, the scripted target
@@ -102,6 +104,86 @@ impl WriteArgs {
     }
 }
 
+/// Options of `ksw ks`.
+#[derive(Debug, Args)]
+#[command(after_help = KS_EXAMPLES, after_long_help = format!("{KS_EXAMPLES}\n\n{}", exit::HELP))]
+pub struct KsArgs {
+    /// The device: buffered, direct or neither for a sink, or any path such as \\.\KsSinkDirect
+    #[arg(long, value_name = "D")]
+    pub device: String,
+    /// The file whose bytes are written, all in one write of at most 64 MiB
+    #[arg(long, value_name = "F")]
+    pub file: PathBuf,
+    /// Byte offset; -1 appends; the position of the file object when left out
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub offset: Option<i64>,
+    /// The byte-lock key, 0 for none
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub key: u32,
+    /// Whose the bytes are: the driver's copy, or this program's at their address
+    #[arg(long, value_enum, default_value_t = KsMode::Kernel)]
+    pub mode: KsMode,
+    /// Who completes the IRP
+    #[arg(long, value_enum, default_value_t = KsCompleter::Driver)]
+    pub completer: KsCompleter,
+    /// Pass an event, and show whether it was signalled
+    #[arg(long)]
+    pub event: bool,
+    /// Move the position of a synchronous file object
+    #[arg(long)]
+    pub advance: bool,
+    /// Cancel a synchronous write after so many microseconds
+    #[arg(long, value_name = "N")]
+    pub time_limit_us: Option<u64>,
+    /// What the sink does with the write, as in `ksw write --script`; a held write never ends
+    #[arg(long, value_name = "SCRIPT")]
+    pub script: Option<ScriptText>,
+    /// Form of the output.
+    #[command(flatten)]
+    pub json: JsonArg,
+}
+
+const KS_EXAMPLES: &str = r"Examples:
+  ksw ks --device direct --file small.bin --event
+  ksw ks --device neither --file small.bin --mode user --offset 4096 --json
+  ksw ks --device buffered --file small.bin --script fast=decline,completion=pended,delay-us=100";
+
+/// `RequestorMode`, by its word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum KsMode {
+    /// The driver takes the bytes along
+    Kernel,
+    /// The driver probes the address of the bytes
+    User,
+}
+
+impl From<KsMode> for file_write::Mode {
+    fn from(mode: KsMode) -> Self {
+        match mode {
+            KsMode::Kernel => Self::Kernel,
+            KsMode::User => Self::User,
+        }
+    }
+}
+
+/// Who completes the IRP, by its word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum KsCompleter {
+    /// The driver, with an IRP of its own
+    Driver,
+    /// The I/O manager, with an IRP of the calling thread
+    IoManager,
+}
+
+impl From<KsCompleter> for file_write::Completer {
+    fn from(completer: KsCompleter) -> Self {
+        match completer {
+            KsCompleter::Driver => Self::Driver,
+            KsCompleter::IoManager => Self::IoManager,
+        }
+    }
+}
+
 /// `--json`.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct JsonArg {
@@ -117,6 +199,9 @@ pub struct StatsArgs {
     /// One filtered device, in order of attachment from 0; all when left out
     #[arg(long, value_name = "N")]
     pub device_index: Option<u32>,
+    /// The writes to file objects that the control device was asked for
+    #[arg(long, conflicts_with = "device_index")]
+    pub file_objects: bool,
     /// Set every counter to zero after reading
     #[arg(long)]
     pub reset: bool,
@@ -238,6 +323,10 @@ pub enum FaultService {
     MapLockedPages,
     /// Creating a framework object returns STATUS_INSUFFICIENT_RESOURCES
     ObjectCreate,
+    /// ExAllocatePool2 that charges quota raises STATUS_QUOTA_EXCEEDED
+    Quota,
+    /// IoSetCompletionRoutineEx returns STATUS_INSUFFICIENT_RESOURCES
+    CompletionRoutine,
 }
 
 impl From<FaultService> for Service {
@@ -249,6 +338,8 @@ impl From<FaultService> for Service {
             FaultService::ProbeAndLock => Self::ProbeAndLock,
             FaultService::MapLockedPages => Self::MapLockedPages,
             FaultService::ObjectCreate => Self::ObjectCreate,
+            FaultService::Quota => Self::Quota,
+            FaultService::CompletionRoutine => Self::CompletionRoutine,
         }
     }
 }
@@ -328,6 +419,9 @@ mod tests {
                 "--script",
             ),
             ("ksw write --device direct", "--file"),
+            ("ksw ks --device direct", "--file"),
+            ("ksw ks --device direct --file f --mode both", "--mode"),
+            ("ksw stats --device-index 0 --file-objects", "--file-objects"),
             ("ksw host fault", "--service"),
             ("ksw host fault --clear --times 2", "--clear"),
             ("ksw frobnicate", "frobnicate"),
@@ -343,6 +437,7 @@ mod tests {
         for line in [
             "ksw --help",
             "ksw write --help",
+            "ksw ks --help",
             "ksw stats --help",
             "ksw sink --help",
             "ksw sink script --help",

@@ -2,13 +2,14 @@
 //!
 //! * [`cli`], [`plan`], [`size`], [`script`]: the command line and its values, checked once.
 //! * [`run`]: the write loop, over an engine that is Windows or a test.
-//! * [`report`], [`status`], [`digest`], [`measure`], [`table`]: what was found, each as one structure for
+//! * [`report`], [`ks`], [`status`], [`digest`], [`measure`], [`table`]: what was found, each as one structure for
 //!   text and JSON.
 //! * [`exit`]: exit codes.
 
 pub mod cli;
 pub mod digest;
 pub mod exit;
+pub mod ks;
 pub mod measure;
 pub mod plan;
 pub mod report;

@@ -128,6 +128,9 @@ impl fmt::Display for StatusReport {
 pub struct StatsReport {
     /// The filtered device that the numbers are of; `None`: all.
     pub device_index: Option<u32>,
+    /// Whether they are of the writes to file objects instead.
+    #[serde(default)]
+    pub file_objects: bool,
     /// The counters.
     pub counters: FilterCounters,
     /// Whether they were set to zero after they were read.

@@ -4,6 +4,7 @@ mod device;
 mod devices;
 mod engine;
 mod host;
+mod ks;
 mod service;
 mod setup;
 mod sink;
@@ -66,6 +67,7 @@ pub(crate) fn main() -> Exit {
 fn run(command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Write(args) => write::command(args),
+        Command::Ks(args) => ks::command(&args),
         Command::Stats(args) => stats::command(&args),
         Command::Sink(command) => sink::command(command),
         Command::Status(json) => status::command(json.json),

@@ -11,13 +11,18 @@ use super::{Failure, print};
 /// Runs the command.
 pub(super) fn command(args: &StatsArgs) -> Result<Exit, Failure> {
     let filter = Device::filter()?;
-    let index = args.device_index.unwrap_or(DeviceSelector::ALL);
+    let index = if args.file_objects {
+        DeviceSelector::FILE_OBJECTS
+    } else {
+        args.device_index.unwrap_or(DeviceSelector::ALL)
+    };
     let counters = filter.statistics(index)?.into();
     if args.reset {
         let () = filter.ask("reset the statistics of", RESET_STATISTICS, &())?;
     }
     let report = StatsReport {
         device_index: args.device_index,
+        file_objects: args.file_objects,
         counters,
         reset: args.reset,
     };
