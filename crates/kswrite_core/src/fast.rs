@@ -58,6 +58,7 @@ pub enum Outcome {
 impl Outcome {
     /// The exception that is the result of the write: the requestor's own address could not be read. Captured
     /// data cannot fault on the requestor's account; then the routine itself failed, and the IRP decides.
+    #[inline]
     pub(crate) fn final_fault<K: Kernel>(self, call: &WriteCall<K>) -> Option<NtStatus> {
         match (self, call.data) {
             (Self::Faulted(code), Data::Raw(_)) => Some(code),
@@ -67,6 +68,11 @@ impl Outcome {
 }
 
 /// Attempts the write by the fast-I/O routine of the device.
+#[expect(
+    clippy::inline_always,
+    reason = "its outcome is taken apart at once; out of line it is built in memory"
+)]
+#[inline(always)]
 pub fn attempt<K: Kernel>(kernel: &K, call: &WriteCall<K>) -> Outcome {
     let (routine, address) = match gate(kernel, call) {
         Ok(pair) => pair,
@@ -85,6 +91,7 @@ pub fn attempt<K: Kernel>(kernel: &K, call: &WriteCall<K>) -> Outcome {
     }
 }
 
+#[inline]
 fn call_routine<K: Kernel>(
     kernel: &K,
     routine: K::FastWrite,
@@ -98,6 +105,7 @@ fn call_routine<K: Kernel>(
 }
 
 /// The routine to call and the address to give it.
+#[inline]
 fn gate<K: Kernel>(kernel: &K, call: &WriteCall<K>) -> Result<(K::FastWrite, K::Address), Skip> {
     let routine = routine(kernel, call.device)?;
     if call.file.is_none() {
@@ -109,18 +117,19 @@ fn gate<K: Kernel>(kernel: &K, call: &WriteCall<K>) -> Result<(K::FastWrite, K::
     if call.bypasses_cache {
         return Err(Skip::Uncached);
     }
-    if !mode_allows(call.mode, kernel.previous_mode()) {
+    if !mode_allows(kernel, call.mode) {
         return Err(Skip::Mode);
     }
     Ok((routine, address(kernel, call)?))
 }
 
 /// The routine believes the previous mode, so a user's address must not come with a kernel's word.
-fn mode_allows(requestor: ProcessorMode, previous: ProcessorMode) -> bool {
+#[inline]
+fn mode_allows<K: Kernel>(kernel: &K, requestor: ProcessorMode) -> bool {
     if defect!("ro-02") {
-        return requestor == ProcessorMode::Kernel && previous == ProcessorMode::Kernel;
+        return requestor == ProcessorMode::Kernel && kernel.previous_mode() == ProcessorMode::Kernel;
     }
-    requestor == ProcessorMode::Kernel || previous == ProcessorMode::User
+    requestor == ProcessorMode::Kernel || kernel.previous_mode() == ProcessorMode::User
 }
 
 /// The `FastIoWrite` routine of a device.
@@ -128,6 +137,7 @@ fn mode_allows(requestor: ProcessorMode, previous: ProcessorMode) -> bool {
 /// # Errors
 ///
 /// The table is missing, too short, or its slot is empty.
+#[inline]
 pub fn routine<K: Kernel>(kernel: &K, device: K::Device) -> Result<K::FastWrite, Skip> {
     if defect!("ro-01") {
         return kernel.fast_write_slot(device).ok_or(Skip::EmptySlot);
@@ -139,6 +149,7 @@ pub fn routine<K: Kernel>(kernel: &K, device: K::Device) -> Result<K::FastWrite,
     }
 }
 
+#[inline]
 fn address<K: Kernel>(kernel: &K, call: &WriteCall<K>) -> Result<K::Address, Skip> {
     match (call.data, call.mode) {
         (Data::System(address), _) | (Data::Raw(address), ProcessorMode::Kernel) => Ok(address),

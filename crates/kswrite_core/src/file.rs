@@ -123,13 +123,14 @@ impl<K: FileObjects> FileWrite<K> {
         }
     }
 
-    /// The captured write.
+    /// The captured write, without what only an IRP needs, and the flags of the file object.
     ///
     /// # Errors
     ///
     /// `STATUS_INVALID_PARAMETER`: an event for a synchronous file object, or an offset that is negative
     /// and not one of the two special values. Nothing has been touched then.
-    pub(crate) fn capture(&self, kernel: &K) -> Result<WriteCall<K>, NtStatus> {
+    #[inline]
+    pub(crate) fn capture(&self, kernel: &K) -> Result<(WriteCall<K>, FileFlags), NtStatus> {
         let flags = kernel.file_flags(self.file);
         if self.event.is_some() && flags.is_synchronous() && !defect!("ro-19") {
             return Err(NtStatus::INVALID_PARAMETER);
@@ -139,8 +140,7 @@ impl<K: FileObjects> FileWrite<K> {
             ByteOffset::At(offset) if offset < -1 => return Err(NtStatus::INVALID_PARAMETER),
             ByteOffset::At(offset) => offset,
         };
-        let (irp_flags, stack_flags) = request_flags(flags, kernel.completes_deferred());
-        Ok(WriteCall {
+        let call = WriteCall {
             file: Some(self.file),
             device: kernel.related_device(self.file),
             data: self.data,
@@ -153,9 +153,10 @@ impl<K: FileObjects> FileWrite<K> {
             may_wait: flags.is_synchronous(),
             // A fast-I/O routine sees the flags of the file object, and there are no others.
             bypasses_cache: false,
-            stack_flags,
-            irp_flags,
-        })
+            stack_flags: 0,
+            irp_flags: 0,
+        };
+        Ok((call, flags))
     }
 
     /// Whether the buffer is not where a user-mode requestor's can be. Asked by a defect only: the routine
@@ -171,20 +172,19 @@ impl<K: FileObjects> FileWrite<K> {
 
     /// The attempt of this write. Where a completion packet would be due it is not made: an IRP becomes
     /// the packet, and cannot fail to be one.
-    pub(crate) fn attempt(&self, kernel: &K, call: &WriteCall<K>) -> Outcome {
-        if self.owes_packet(kernel, NtStatus::SUCCESS, Completion::Fast) {
+    #[inline]
+    pub(crate) fn attempt(&self, kernel: &K, flags: FileFlags, call: &WriteCall<K>) -> Outcome {
+        if self.owes_packet(kernel, flags, NtStatus::SUCCESS, false) {
             return Outcome::Skipped(Skip::Packet);
         }
         fast::attempt(kernel, call)
     }
 
     /// Whether the end of this write is to be queued to the port of its file object.
-    fn owes_packet(&self, kernel: &K, status: NtStatus, completion: Completion) -> bool {
-        let wanted = self.port_context.is_some() && kernel.has_completion_port(self.file);
-        let skipped = completion != Completion::Pended
-            && status.is_success()
-            && kernel.file_flags(self.file).skips_completion_port();
-        wanted && !skipped
+    #[inline]
+    fn owes_packet(&self, kernel: &K, flags: FileFlags, status: NtStatus, pended: bool) -> bool {
+        let skipped = !pended && status.is_success() && flags.skips_completion_port();
+        self.port_context.is_some() && !skipped && kernel.has_completion_port(self.file)
     }
 
     /// Reports the end of a write that this side completes: status block, position, events, packet, in
@@ -199,43 +199,49 @@ impl<K: FileObjects> FileWrite<K> {
     /// | pended, synchronous, with an error | untouched | signalled | no |
     /// | anything else | written | signalled | yes |
     pub fn report(&self, kernel: &K, ended: Ended) -> NtStatus {
-        let Ended { io, completion, .. } = ended;
-        let error = io.status.is_error();
-        let pended = completion == Completion::Pended;
-        let returned = match completion {
-            Completion::Inline { returned } => returned,
-            Completion::Fast | Completion::Pended => io.status,
-        };
-        if error && !pended {
-            return returned;
-        }
         let flags = kernel.file_flags(self.file);
-        let silent = error && flags.is_synchronous();
+        let Ended { io, completion, .. } = ended;
+        let pended = match completion {
+            Completion::Fast => return self.report_fast(kernel, flags, io),
+            Completion::Inline { returned } if io.status.is_error() => return returned,
+            Completion::Inline { .. } => false,
+            Completion::Pended => true,
+        };
+        let silent = io.status.is_error() && flags.is_synchronous();
         if !silent {
             kernel.store_status(self.status_block, io);
         }
-        self.signal(kernel, flags, io, completion);
+        if let Some(event) = self.event {
+            kernel.set_event(event);
+        } else {
+            kernel.set_final_status(self.file, io.status);
+            self.signal_file(kernel, flags);
+        }
         if !silent
             && let Some(context) = self.port_context
-            && self.owes_packet(kernel, io.status, completion)
+            && self.owes_packet(kernel, flags, io.status, pended)
         {
             kernel.post_packet(self.file, context, io);
         }
-        returned
+        match completion {
+            Completion::Inline { returned } => returned,
+            _ => io.status,
+        }
     }
 
-    fn signal(&self, kernel: &K, flags: FileFlags, io: IoStatus, completion: Completion) {
-        let fast = completion == Completion::Fast;
-        if let Some(event) = self.event {
-            let skipped = flags.skips_event_on_fast_io() || defect!("ro-03");
-            if !(fast && skipped) {
-                kernel.set_event(event);
-            }
-            return;
+    /// Reports a write that fast I/O did. No packet is due, or the attempt would not have been made.
+    #[inline]
+    pub(crate) fn report_fast(&self, kernel: &K, flags: FileFlags, io: IoStatus) -> NtStatus {
+        kernel.store_status(self.status_block, io);
+        match self.event {
+            Some(_) if flags.skips_event_on_fast_io() || defect!("ro-03") => {}
+            Some(event) => kernel.set_event(event),
+            None => self.signal_file(kernel, flags),
         }
-        if !fast {
-            kernel.set_final_status(self.file, io.status);
-        }
+        io.status
+    }
+
+    fn signal_file(&self, kernel: &K, flags: FileFlags) {
         if flags.is_synchronous() || !flags.skips_file_event() {
             kernel.set_file_event(self.file);
         }
@@ -243,11 +249,10 @@ impl<K: FileObjects> FileWrite<K> {
 
     /// Moves the position of a synchronous file object after a write that is over, if this write is told to.
     /// `start` is where the write began. An append has no known start, and moves nothing.
-    pub(crate) fn advance(&self, kernel: &K, start: i64, status: NtStatus) {
-        let moves = self.position == Position::Advance
-            && kernel.file_flags(self.file).is_synchronous()
-            && !status.is_error()
-            && start >= 0;
+    #[inline]
+    pub(crate) fn advance(&self, kernel: &K, flags: FileFlags, start: i64, status: NtStatus) {
+        let moves =
+            self.position == Position::Advance && flags.is_synchronous() && !status.is_error() && start >= 0;
         if !moves {
             return;
         }
@@ -257,21 +262,22 @@ impl<K: FileObjects> FileWrite<K> {
     }
 }
 
-/// `Irp->Flags` and the flags of the stack location, as those of the file object ask for them.
-fn request_flags(file: FileFlags, deferred: bool) -> (u32, u8) {
-    let mut irp = IRP_WRITE_OPERATION;
-    let mut stack = 0;
-    if defect!("ro-15") {
-        return (0, 0);
+impl<K: FileObjects> WriteCall<K> {
+    /// Adds what only an IRP needs: `Irp->Flags` and the flags of the stack location, as those of the file
+    /// object ask for them.
+    pub(crate) fn prepare_irp(&mut self, kernel: &K, file: FileFlags) {
+        if defect!("ro-15") {
+            return;
+        }
+        self.irp_flags = IRP_WRITE_OPERATION;
+        if file.is_uncached() {
+            self.irp_flags |= IRP_NOCACHE;
+        }
+        if kernel.completes_deferred() {
+            self.irp_flags |= IRP_DEFER_IO_COMPLETION;
+        }
+        if file.is_write_through() {
+            self.stack_flags |= SL_WRITE_THROUGH;
+        }
     }
-    if file.is_uncached() {
-        irp |= IRP_NOCACHE;
-    }
-    if deferred {
-        irp |= IRP_DEFER_IO_COMPLETION;
-    }
-    if file.is_write_through() {
-        stack |= SL_WRITE_THROUGH;
-    }
-    (irp, stack)
 }

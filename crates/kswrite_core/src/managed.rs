@@ -5,8 +5,8 @@
 //! thread exits first. After the IRP was sent, nothing of it is touched here.
 
 use crate::{
-    CancelOutcome, Completion, Data, Decision, Ended, FileObjects, FileWrite, NtStatus, Patience,
-    ProcessorMode, Statistics, WriteCall, defect,
+    CancelOutcome, Completion, Data, Decision, FileObjects, FileWrite, NtStatus, Patience, ProcessorMode,
+    Statistics, WriteCall, defect,
     fast::{Outcome, Skip},
     payload::{self, Payload},
 };
@@ -137,6 +137,7 @@ pub fn ks_write_file<K: ThreadIrps>(
 /// buffer raised. Otherwise what the device says.
 ///
 /// IRQL: as [`ks_write_file`].
+#[inline]
 pub fn write<K: ThreadIrps>(kernel: &K, statistics: &Statistics, write: &FileWrite<K>) -> Submitted {
     let refused = |status| Submitted {
         status,
@@ -145,8 +146,8 @@ pub fn write<K: ThreadIrps>(kernel: &K, statistics: &Statistics, write: &FileWri
     if !matches!(write.data, Data::Raw(_)) {
         return refused(NtStatus::NOT_SUPPORTED);
     }
-    let call = match write.capture(kernel) {
-        Ok(call) => call,
+    let (mut call, flags) = match write.capture(kernel) {
+        Ok(captured) => captured,
         Err(status) => return refused(status),
     };
     if let Some(event) = write.event {
@@ -155,42 +156,34 @@ pub fn write<K: ThreadIrps>(kernel: &K, statistics: &Statistics, write: &FileWri
     if defect!("ro-18") && write.is_outside(kernel) {
         return refused(NtStatus::ACCESS_VIOLATION);
     }
-    let outcome = write.attempt(kernel, &call);
+    let outcome = write.attempt(kernel, flags, &call);
     let mut decision = Decision::new(outcome);
     if !defect!("ro-06") {
         statistics.attempted(outcome);
     }
-    let status = match outcome {
-        Outcome::Done(io) => {
-            if !defect!("ro-06") {
-                kernel.count_operation();
-                kernel.count_transfer(io.information);
-            }
-            decision.completion = Some(Completion::Fast);
-            write.report(
-                kernel,
-                Ended {
-                    io,
-                    completion: Completion::Fast,
-                    cancel: CancelOutcome::NotAsked,
-                },
-            )
+    let status = if let Outcome::Done(io) = outcome {
+        if !defect!("ro-06") {
+            kernel.count_operation();
+            kernel.count_transfer(io.information);
         }
-        _ => match outcome.final_fault(&call) {
-            Some(code) => {
-                statistics.rejected();
-                code
-            }
-            None => by_irp(kernel, statistics, write, &call, &mut decision),
-        },
+        decision.completion = Some(Completion::Fast);
+        write.report_fast(kernel, flags, io)
+    } else if let Some(code) = outcome.final_fault(&call) {
+        statistics.rejected();
+        code
+    } else {
+        call.prepare_irp(kernel, flags);
+        by_irp(kernel, statistics, write, &call, &mut decision)
     };
     if status != NtStatus::PENDING {
-        write.advance(kernel, call.offset, status);
+        write.advance(kernel, flags, call.offset, status);
     }
     Submitted { status, decision }
 }
 
-/// Probes, allocates, sends, and waits if the file object is synchronous.
+/// Probes, allocates, sends, and waits if the file object is synchronous. Apart, so that fast I/O does not pay
+/// for the registers that this needs.
+#[inline(never)]
 fn by_irp<K: ThreadIrps>(
     kernel: &K,
     statistics: &Statistics,
