@@ -119,8 +119,8 @@ pub fn write<K: FileObjects, R: Request<K>>(
     write: &FileWrite<K>,
     request: R,
 ) -> NtStatus {
-    let call = match write.capture(kernel) {
-        Ok(call) => call,
+    let (mut call, flags) = match write.capture(kernel) {
+        Ok(captured) => captured,
         Err(status) => {
             let decision = Decision::new(Outcome::Skipped(crate::fast::Skip::BadParameter));
             return request.refuse(kernel, status, decision);
@@ -129,15 +129,16 @@ pub fn write<K: FileObjects, R: Request<K>>(
     if let Some(event) = write.event {
         kernel.clear_event(event);
     }
-    let outcome = write.attempt(kernel, &call);
+    let outcome = write.attempt(kernel, flags, &call);
     statistics.attempted(outcome);
     let by_irp = !matches!(outcome, Outcome::Done(_)) && outcome.final_fault(&call).is_none();
     if by_irp {
         kernel.clear_file_event(write.file);
+        call.prepare_irp(kernel, flags);
     }
     let status = launch(kernel, statistics, &call, request, outcome);
     if status != NtStatus::PENDING {
-        write.advance(kernel, call.offset, status);
+        write.advance(kernel, flags, call.offset, status);
     }
     status
 }
