@@ -75,6 +75,13 @@ impl<'a> Cpu<'a> {
         });
     }
 
+    /// A service that makes no sense for no bytes.
+    pub(crate) fn needs_bytes(&self, call: &'static str, length: u32) {
+        if length == 0 {
+            self.with(|state| state.find(Finding::NoBytes { call }));
+        }
+    }
+
     /// The completion of I/O that this thread begins, or waits for, is a special kernel APC.
     pub(crate) fn needs_apcs(&self, call: &'static str) {
         let thread = self.thread;

@@ -38,6 +38,8 @@ impl State {
             event_signalled: None,
             file_signalled: file.map(|file| file.signalled),
             file_pointers: file.map(|file| file.pointers),
+            event_pointers: None,
+            on_thread_list: false,
             page_locks: None,
         };
         self.devices[device].seen.push(seen);

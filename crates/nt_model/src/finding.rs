@@ -109,6 +109,8 @@ findings! {
     QuotaLeaked { bytes: u64 } = "{bytes} bytes of quota were never returned";
     /// Pages are still locked.
     PagesLocked { pages: u64 } = "{pages} pages are still locked";
+    /// Pool or an MDL was asked for that describes nothing.
+    NoBytes { call: &'static str } = "{call} for no bytes";
     /// An MDL was used that is freed.
     MdlTouchedAfterFree { mdl: MdlId } = "{mdl} was used, and is freed";
     /// An MDL was freed with its pages locked.

@@ -161,6 +161,7 @@ impl Cpu<'_> {
     ) -> Result<OwnedMdl, NtStatus> {
         let mdl = self.allocate_mdl(address, length, mode)?;
         self.enter("MmProbeAndLockPages", Irql::Apc, &[mdl.id.into()]);
+        self.needs_bytes("MmProbeAndLockPages", length);
         self.fault(Service::ProbeAndLock)?;
         let locked = self.with(|state| {
             let pages = if address.is_kernel() && mode == ProcessorMode::Kernel {

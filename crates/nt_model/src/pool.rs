@@ -62,6 +62,7 @@ impl Cpu<'_> {
             Irql::Apc
         };
         self.enter("ExAllocatePoolQuotaZero", limit, &[length.into()]);
+        self.needs_bytes("ExAllocatePoolQuotaZero", length);
         self.fault(Service::Pool)?;
         self.fault(Service::Quota)?;
         self.with(|state| state.process.charge(length.into()))?;

@@ -85,6 +85,10 @@ pub struct Seen {
     pub file_signalled: Option<bool>,
     /// References on the file object when it came.
     pub file_pointers: Option<u32>,
+    /// References on the user event when it came.
+    pub event_pointers: Option<u32>,
+    /// Whether the IRP was on the list of its thread when it came.
+    pub on_thread_list: bool,
     /// The locks on its pages when it came, for an IRP with an MDL of locked pages.
     pub page_locks: Option<u32>,
 }

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, fmt};
 
 use kswrite_core::{NtStatus, Patience, ProcessorMode};
 
-use crate::{Cpu, DeviceId, EventId, FileId, IrpId, PortId, ThreadId, state::State};
+use crate::{Cpu, DeviceId, EventId, FileId, IrpId, PortId, ThreadId, World, state::State};
 
 /// Interrupt request levels that a write can meet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -146,6 +146,14 @@ impl State {
         let timed = time_limit.is_some();
         let apc = thread.takes_apcs() && !thread.apcs.is_empty();
         timed || broken || apc || self.is_over(id, wait.object)
+    }
+}
+
+impl World {
+    /// The IRPs that belong to a thread.
+    #[must_use]
+    pub fn irps_of(&self, thread: ThreadId) -> Vec<IrpId> {
+        self.with(|state| state.threads[thread].irps.clone())
     }
 }
 

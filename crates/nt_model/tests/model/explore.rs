@@ -35,9 +35,9 @@ fn managed_write(cpu: &Cpu<'_>, stage: &Stage) {
 fn owned_write(cpu: &Cpu<'_>, stage: &Stage) {
     let mode = ProcessorMode::User;
     let request = FileWrite::new(stage.file, None, None, stage.block, stage.buffer, LENGTH, 0, mode);
-    let (status, record) = cpu
-        .owned_write(&Rc::new(Statistics::new()), &request)
-        .expect("memory");
+    let Ok((status, record)) = cpu.owned_write(&Rc::new(Statistics::new()), &request) else {
+        return;
+    };
     if status == NtStatus::PENDING {
         let _goes_on = record.cancel(cpu);
     }

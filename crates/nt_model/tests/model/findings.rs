@@ -367,6 +367,14 @@ fn pages_of_a_user_that_were_probed_as_the_kernels() {
 }
 
 #[test]
+fn memory_for_no_bytes() {
+    let stage = Stage::asynchronous(Script::default());
+    drop(stage.cpu.capture(stage.buffer, 0));
+    drop(stage.cpu.probe_and_lock(stage.buffer, 0, ProcessorMode::User));
+    assert_found(&stage, is![NoBytes, NoBytes]);
+}
+
+#[test]
 fn a_kernel_address_that_is_not_there() {
     let stage = Stage::asynchronous(Script::inline(BufferMethod::Buffered));
     let nowhere = Address(KERNEL_BASE);
