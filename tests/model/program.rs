@@ -99,17 +99,24 @@ impl Shape {
 
     /// How the write ends when nothing interferes.
     pub(crate) fn natural_end(&self) -> End {
+        self.end_without([false, false])
+    }
+
+    /// The same if an attempt came to nothing: that of the routine, or that of the filter.
+    pub(crate) fn end_without(&self, [own, filters]: [bool; 2]) -> End {
         let io = |status: NtStatus| {
             let most = if status.is_error() { 0 } else { self.length };
             let information = self.script.takes.unwrap_or(most).min(self.length) as usize;
             IoStatus { status, information }
         };
         let by_fast = self.script.table.is_some() && self.script.fast == FastRoutine::Accept;
-        let attempts = self.how != How::Nt && self.told != Told::Port;
+        // The pages that a kernel requestor has locked have no address yet.
+        let nowhere = self.how == How::OwnedLocked && self.mode == ProcessorMode::Kernel;
+        let attempts = self.how != How::Nt && self.told != Told::Port && !nowhere;
         match self.script.irp {
-            _ if by_fast && attempts => End::Fast(io(NtStatus::SUCCESS)),
+            _ if by_fast && attempts && !own => End::Fast(io(NtStatus::SUCCESS)),
             // The filter attempts what was sent to it by an IRP.
-            _ if by_fast && self.filter => End::Inline(io(NtStatus::SUCCESS)),
+            _ if by_fast && self.filter && !filters => End::Inline(io(NtStatus::SUCCESS)),
             OnIrp::Inline(status) => End::Inline(io(status)),
             OnIrp::InlineAsPending(status) | OnIrp::Later(status) => End::Pended(io(status)),
             OnIrp::Hold => End::Pended(io(NtStatus::SUCCESS)),
