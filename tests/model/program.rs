@@ -97,12 +97,8 @@ impl Shape {
         }
     }
 
-    /// How the write ends when nothing interferes.
-    pub(crate) fn natural_end(&self) -> End {
-        self.end_without([false, false])
-    }
-
-    /// The same if an attempt came to nothing: that of the routine, or that of the filter.
+    /// How the write ends when nothing interferes but that an attempt may have failed: that of the routine, or that of
+    /// the filter.
     pub(crate) fn end_without(&self, [own, filters]: [bool; 2]) -> End {
         let io = |status: NtStatus| {
             let most = if status.is_error() { 0 } else { self.length };
