@@ -8,10 +8,11 @@ use clap::{Parser, Subcommand};
 use crate::cost::CoreOptions;
 use crate::layout::Layout;
 use crate::run::{BenchOptions, RunOptions};
+use crate::sanitize::SanitizeOptions;
 use crate::test::TestOptions;
 use crate::tools::{self, Purpose};
 use crate::wine::WineOptions;
-use crate::{build, check, clean, cost, run, test, wine};
+use crate::{build, check, clean, cost, run, sanitize, test, wine};
 
 /// Every developer command of kswrite.
 ///
@@ -49,6 +50,10 @@ enum Command {
     ///
     /// The last line is the totals: `N passed, N failed`.
     Test(TestOptions),
+    /// Run the tests of the core and of the model under AddressSanitizer and ThreadSanitizer.
+    ///
+    /// Needs a nightly toolchain with the sources of the standard library; has rustup install them.
+    Sanitize(SanitizeOptions),
     /// Check format, lints for Linux and for the Windows targets, and dependency edges.
     Check,
     /// Run a Windows program in the prepared Wine prefix, with the drivers loaded.
@@ -91,6 +96,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode> {
             };
         }
         Command::Test(options) => return test::test(&layout, &options),
+        Command::Sanitize(options) => return sanitize::sanitize(&layout, &options),
         Command::Check => return check::check(&layout),
         Command::Wine(options) => return wine::command(&layout, &options),
         Command::CleanHost => clean::clean(&layout),

@@ -40,14 +40,18 @@ impl Command {
         self
     }
 
-    pub(crate) fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
-        self.env
-            .push((name.as_ref().to_os_string(), Some(value.as_ref().to_os_string())));
-        self
+    pub(crate) fn env(self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
+        self.variable(name.as_ref(), Some(value.as_ref().to_os_string()))
     }
 
-    pub(crate) fn env_remove(mut self, name: impl AsRef<OsStr>) -> Self {
-        self.env.push((name.as_ref().to_os_string(), None));
+    pub(crate) fn env_remove(self, name: impl AsRef<OsStr>) -> Self {
+        self.variable(name.as_ref(), None)
+    }
+
+    /// What is said last of a variable holds.
+    fn variable(mut self, name: &OsStr, value: Option<OsString>) -> Self {
+        self.env.retain(|(other, _)| other != name);
+        self.env.push((name.to_os_string(), value));
         self
     }
 
@@ -119,6 +123,15 @@ mod tests {
     fn a_command_is_shown_as_typed() {
         let command = Command::new("cargo").arg("build").arg(r"C:\a b").arg("it's");
         assert_eq!(command.to_string(), r"cargo build 'C:\a b' 'it'\''s'");
+    }
+
+    #[test]
+    fn what_is_said_last_of_a_variable_holds() {
+        let command = Command::new("printenv").arg("KSWRITE_WORD");
+        let read = |command: Command| command.expression().read().unwrap();
+        let once = command.env_remove("KSWRITE_WORD").env("KSWRITE_WORD", "a");
+        assert_eq!(read(once.clone()), "a");
+        assert_eq!(read(once.env("KSWRITE_WORD", "b")), "b");
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! `cargo xtask test`: every test, on every venue.
 
-mod libtest;
 mod totals;
 
 use std::path::PathBuf;

@@ -5,7 +5,7 @@ use std::fmt;
 use anyhow::Result;
 use fs_err as fs;
 
-use super::libtest::{counts, failures};
+use crate::libtest::{counts, failures};
 use crate::step::{Ended, tail};
 
 /// How many tests passed and failed.

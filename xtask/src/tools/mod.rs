@@ -5,8 +5,10 @@
 //! install.
 
 mod apt;
+mod installed;
 mod llvm;
 mod mingw;
+mod nightly;
 mod rust;
 mod wine;
 
@@ -14,8 +16,10 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 
+pub(crate) use installed::{CARGO_FUZZ, CARGO_MUTANTS, Program};
 pub(crate) use llvm::Llvm;
 pub(crate) use mingw::Mingw;
+pub(crate) use nightly::Nightly;
 pub(crate) use rust::{GNU, MSVC, WindowsRust, host_cargo};
 pub(crate) use wine::Wine;
 

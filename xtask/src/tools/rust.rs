@@ -120,49 +120,52 @@ impl WindowsRust {
         self.cargo.with_file_name(name)
     }
 
-    /// `cargo SUBCOMMAND` of this toolchain, free of what the cargo that runs this program has put into the
-    /// environment.
+    /// `cargo SUBCOMMAND` of this toolchain.
     pub(crate) fn cargo(&self, subcommand: &str) -> Command {
-        let mut command = self.plain(subcommand);
-        for name in OTHERS {
-            command = command.env_remove(name);
-        }
-        command
+        clean_cargo(&self.cargo, subcommand)
             .env("RUSTC", &self.rustc)
             // For -Zlockfile-path and -Zbuild-std. No crate of the project uses an unstable feature.
             .env("RUSTC_BOOTSTRAP", "1")
     }
+}
 
-    /// `cargo SUBCOMMAND` without what cargo sets for the program that it runs, with the rest of its toolchain
-    /// first in the path, and with an output that reads well in a log.
-    fn plain(&self, subcommand: &str) -> Command {
-        let mut command = Command::new(&self.cargo).arg(subcommand);
-        for (name, _) in env::vars_os() {
-            let text = name.to_string_lossy();
-            if ["CARGO_PKG_", "CARGO_MANIFEST_"]
-                .iter()
-                .any(|front| text.starts_with(front))
-            {
-                command = command.env_remove(name);
-            }
+/// `cargo SUBCOMMAND` of a toolchain, free of what the cargo that runs this program has put into the environment.
+pub(super) fn clean_cargo(cargo: &Path, subcommand: &str) -> Command {
+    let command = plain_cargo(cargo, subcommand);
+    OTHERS
+        .iter()
+        .fold(command, Command::env_remove)
+}
+
+/// `cargo SUBCOMMAND` without what cargo sets for the program that it runs, with the rest of its toolchain first in the
+/// path, and with an output that reads well in a log.
+fn plain_cargo(cargo: &Path, subcommand: &str) -> Command {
+    let mut command = Command::new(cargo).arg(subcommand);
+    for (name, _) in env::vars_os() {
+        let text = name.to_string_lossy();
+        if ["CARGO_PKG_", "CARGO_MANIFEST_"]
+            .iter()
+            .any(|front| text.starts_with(front))
+        {
+            command = command.env_remove(name);
         }
-        let path = env::var_os("PATH").unwrap_or_default();
-        let own = self.cargo.parent().unwrap_or(Path::new("/usr/bin"));
-        let path = env::join_paths([own.to_path_buf()].into_iter().chain(env::split_paths(&path)));
-        command
-            .env("PATH", path.unwrap_or_default())
-            .env_remove("LD_LIBRARY_PATH")
-            .env_remove("RUST_BACKTRACE")
-            .env("TERM", "dumb")
-            .env("CARGO_TERM_COLOR", "never")
-            .env("CARGO_TERM_PROGRESS_WHEN", "never")
     }
+    let path = env::var_os("PATH").unwrap_or_default();
+    let own = cargo.parent().unwrap_or(Path::new("/usr/bin"));
+    let path = env::join_paths([own.to_path_buf()].into_iter().chain(env::split_paths(&path)));
+    command
+        .env("PATH", path.unwrap_or_default())
+        .env_remove("LD_LIBRARY_PATH")
+        .env_remove("RUST_BACKTRACE")
+        .env("TERM", "dumb")
+        .env("CARGO_TERM_COLOR", "never")
+        .env("CARGO_TERM_PROGRESS_WHEN", "never")
 }
 
 /// `cargo SUBCOMMAND` for this machine, with the toolchain that runs this program.
 pub(crate) fn host_cargo(layout: &Layout, subcommand: &str) -> Result<Command> {
     let own = WindowsRust::own()?;
-    Ok(own.plain(subcommand).dir(&layout.root))
+    Ok(plain_cargo(&own.cargo, subcommand).dir(&layout.root))
 }
 
 /// Meant for the toolchain and the target of the user's other builds.

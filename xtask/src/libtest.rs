@@ -2,16 +2,16 @@
 
 /// What one or more test programs said in total.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Counts {
-    pub(super) passed: u32,
-    pub(super) failed: u32,
-    pub(super) ignored: u32,
+pub(crate) struct Counts {
+    pub(crate) passed: u32,
+    pub(crate) failed: u32,
+    pub(crate) ignored: u32,
     /// Programs that came to their end.
-    pub(super) programs: u32,
+    pub(crate) programs: u32,
 }
 
 /// Sums up all lines such as `test result: ok. 3 passed; 0 failed; 1 ignored; ...`.
-pub(super) fn counts(log: &str) -> Counts {
+pub(crate) fn counts(log: &str) -> Counts {
     let mut sum = Counts::default();
     for line in log.lines() {
         let Some((_, result)) = line.trim_end().split_once("test result: ") else {
@@ -38,7 +38,7 @@ pub(super) fn counts(log: &str) -> Counts {
 }
 
 /// Names of the tests that failed.
-pub(super) fn failures(log: &str) -> Vec<&str> {
+pub(crate) fn failures(log: &str) -> Vec<&str> {
     log.lines().filter_map(failure).collect()
 }
 
