@@ -336,3 +336,35 @@ impl State {
         self.drop_references(header);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use kswrite_core::{BufferMethod, Data, NtStatus, ProcessorMode, WriteCall};
+
+    use crate::{Finding, Script, World, irp::Owner};
+
+    #[test]
+    fn an_irp_that_its_driver_does_not_take_back() {
+        let world = World::new();
+        let device = world.device(Script::inline(BufferMethod::Neither));
+        let cpu = world.cpu(world.thread(ProcessorMode::User));
+        let call = WriteCall {
+            file: None,
+            device,
+            data: Data::Raw(world.user_buffer(b"hello")),
+            length: 5,
+            offset: 0,
+            key: 0,
+            mode: ProcessorMode::User,
+            in_requestor_context: true,
+            may_page: true,
+            may_wait: false,
+            bypasses_cache: false,
+            stack_flags: 0,
+            irp_flags: 0,
+        };
+        let irp = cpu.new_irp(Owner::Driver, &call, None).expect("memory");
+        assert_eq!(cpu.call_driver(irp, device), NtStatus::SUCCESS);
+        assert_eq!(world.findings(), [Finding::IrpWithoutOwner { irp }]);
+    }
+}

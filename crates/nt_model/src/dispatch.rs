@@ -22,7 +22,8 @@ impl State {
     fn enter_location(&mut self, id: IrpId, device: DeviceId) -> Option<(usize, Header, Location)> {
         let irp = self.live_irp(id, "IoCallDriver")?;
         if irp.phase != Phase::Idle && irp.phase != Phase::Sent {
-            self.find(Finding::IrpSentTwice { irp: id });
+            let call = "IoCallDriver";
+            self.find(Finding::IrpTouchedAfterCompletion { irp: id, call });
             return None;
         }
         let index = irp.current;

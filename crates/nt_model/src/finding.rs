@@ -39,8 +39,6 @@ findings! {
     WaitOnPageableMemory { event: EventId } = "a wait in user mode for {event}, which is on a stack";
     /// A driver or the I/O manager called out while it held the cancel spin lock.
     CallUnderCancelLock { call: &'static str } = "{call} under the cancel spin lock";
-    /// The cancel spin lock was released by a thread that does not hold it.
-    CancelLockNotHeld { thread: ThreadId } = "{thread} released a cancel spin lock that it does not hold";
 
     /// An IRP was used after it was freed.
     IrpTouchedAfterFree { irp: IrpId, call: &'static str } = "{call} used {irp}, which is freed";
@@ -63,8 +61,6 @@ findings! {
         "{device} marked {irp} pending and returned another status";
     /// An IRP was sent lower than it has stack locations.
     NoStackLocation { irp: IrpId } = "{irp} has no stack location left";
-    /// An IRP was sent that is not the sender's.
-    IrpSentTwice { irp: IrpId } = "{irp} was sent while it was on its way";
     /// The last stage of an IRP was done twice.
     FinalStageTwice { irp: IrpId } = "the last stage of {irp} was done twice";
     /// An IRP was freed while a device has it.
@@ -113,10 +109,6 @@ findings! {
     NoBytes { call: &'static str } = "{call} for no bytes";
     /// An MDL was used that is freed.
     MdlTouchedAfterFree { mdl: MdlId } = "{mdl} was used, and is freed";
-    /// An MDL was freed with its pages locked.
-    MdlFreedLocked { mdl: MdlId } = "{mdl} was freed with its pages locked";
-    /// An MDL was unlocked whose pages were not locked.
-    MdlNotLocked { mdl: MdlId } = "{mdl} was unlocked, and was not locked";
     /// An MDL was freed while others are parts of it.
     MdlPartsOutliveIt { mdl: MdlId } = "{mdl} was freed while others describe parts of it";
     /// A user's pages were locked for a user-mode requestor as if the kernel had asked.

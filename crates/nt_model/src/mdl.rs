@@ -126,11 +126,6 @@ impl State {
             self.find(Finding::MdlTouchedAfterFree { mdl: id });
             return;
         };
-        if let Pages::Locked(frames) = &mdl.pages {
-            let frames = frames.clone();
-            self.memory.unlock(&frames);
-            self.find(Finding::MdlFreedLocked { mdl: id });
-        }
         if let Some(address) = mdl.mapped {
             self.memory.remove_region(address);
         }

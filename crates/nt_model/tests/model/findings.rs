@@ -3,11 +3,16 @@
 use std::rc::Rc;
 
 use kswrite_core::{
-    BufferMethod, FileObjects, FileWrite, IoStatus, Kernel, NtStatus, Patience, ProcessorMode, Statistics,
+    BufferMethod, Decision, FileObjects, FileWrite, IoStatus, Kernel, NtStatus, Patience, ProcessorMode,
+    Statistics, WriteCall,
+    fast::Outcome,
     managed::ThreadIrps,
+    owned::{Request, SentWrite},
+    payload::Payload,
 };
 use nt_model::{
-    Address, FastRoutine, Finding, Irql, KERNEL_BASE, Misbehaviour, OnIrp, OwnedWrite, Script, World,
+    Address, FastRoutine, Finding, IRP_DEALLOCATE_BUFFER, Irql, KERNEL_BASE, Misbehaviour, OnIrp, OwnedWrite,
+    Script, World,
     schedule::{Scheduler, Seeded},
 };
 
@@ -267,7 +272,7 @@ fn references_that_nobody_took() {
         event: Some(event),
         ..stage.request()
     };
-    let payload = kswrite_core::payload::Payload::User(stage.buffer);
+    let payload = Payload::User(stage.buffer);
     let irp = stage.cpu.allocate_irp(&request, &call, Some(event), payload);
     let (_, irp) = stage.cpu.queue_and_send(irp.expect("memory"), stage.device);
     stage.cpu.complete_deferred(irp);
@@ -355,7 +360,7 @@ fn pages_of_a_user_that_were_probed_as_the_kernels() {
         .cpu
         .probe_and_lock(stage.buffer, LENGTH, ProcessorMode::Kernel)
         .expect("readable");
-    let payload = kswrite_core::payload::Payload::Mdl(mdl);
+    let payload = Payload::Mdl(mdl);
     let irp = stage
         .cpu
         .allocate_irp(&stage.request(), &stage.call(), None, payload)
@@ -401,7 +406,7 @@ fn a_fast_routine_that_is_given_another_drivers_device() {
     let stage = Stage::asynchronous(script);
     let routine = stage.cpu.fast_write_slot(stage.device).expect("it has one");
     let device = stage.world.device(script);
-    let call = kswrite_core::WriteCall {
+    let call = WriteCall {
         device,
         ..stage.call()
     };
@@ -422,6 +427,60 @@ fn a_request_that_is_forgotten() {
     let statistics = Rc::new(Statistics::new());
     drop(OwnedWrite::new(&stage.cpu, &stage.request(), &statistics).expect("memory"));
     assert_found(&stage, is![RequestForgotten, FileLeaked]);
+}
+
+#[test]
+fn a_write_that_is_finished_while_the_device_has_it() {
+    let stage = Stage::asynchronous(Script::hold(BufferMethod::Neither));
+    let request = OwnedWrite::new(&stage.cpu, &stage.request(), &Rc::new(Statistics::new())).expect("memory");
+    let decision = Decision::new(Outcome::Declined);
+    let payload = Payload::User(stage.buffer);
+    let Ok(sent) = request.begin(&stage.cpu, &stage.call(), payload, decision) else {
+        panic!("memory")
+    };
+    assert_eq!(sent.send(&stage.cpu, stage.device), NtStatus::PENDING);
+    let request = sent.clone().finish(&stage.cpu);
+    assert_found(&stage, is![IrpFreedInFlight, FileLeaked]);
+    let _status = request.refuse(&stage.cpu, NtStatus::CANCELLED, decision);
+    sent.wake(&stage.cpu);
+    assert_found(&stage, is![IrpFreedInFlight, WriteTouchedAfterFinish]);
+}
+
+#[test]
+fn an_event_that_is_freed_while_a_thread_waits_for_it() {
+    let stage = Stage::synchronous(Script::hold(BufferMethod::Neither));
+    let request = OwnedWrite::new(&stage.cpu, &stage.request(), &Rc::new(Statistics::new())).expect("memory");
+    let decision = Decision::new(Outcome::Declined);
+    let payload = Payload::User(stage.buffer);
+    let Ok(sent) = request.begin(&stage.cpu, &stage.call(), payload, decision) else {
+        panic!("memory")
+    };
+    let waited = sent.clone();
+    stage.world.later(move |cpu| {
+        let request = sent.finish(cpu);
+        let _status = request.refuse(cpu, NtStatus::CANCELLED, decision);
+    });
+    let _woken = waited.wait(&stage.cpu, Patience::UNTIL_OVER);
+    assert_found(&stage, is![EventFreedWhileAwaited, Hang]);
+}
+
+#[test]
+fn a_buffer_that_is_somebody_elses_and_freed_with_the_irp() {
+    let stage = Stage::asynchronous(Script::inline(BufferMethod::Buffered));
+    let address = stage.world.kernel_buffer(b"hello");
+    let call = WriteCall {
+        irp_flags: stage.call().irp_flags | IRP_DEALLOCATE_BUFFER,
+        ..stage.call()
+    };
+    let payload = Payload::BorrowedSystem(address);
+    let irp = stage
+        .cpu
+        .allocate_irp(&stage.request(), &call, None, payload)
+        .expect("memory");
+    stage.cpu.reference_file(stage.file);
+    let (_, irp) = stage.cpu.queue_and_send(irp, stage.device);
+    stage.cpu.complete_deferred(irp);
+    assert_eq!(stage.found(), [Finding::PoolFreedTwice { address }]);
 }
 
 #[test]
@@ -447,7 +506,7 @@ fn an_irp_without_a_stack_location() {
     for method in METHODS {
         let stage = Stage::asynchronous(Script::inline(method));
         let call = stage.call();
-        let payload = kswrite_core::payload::Payload::Empty(method);
+        let payload = Payload::Empty(method);
         let irp = stage
             .cpu
             .allocate_irp(&stage.request(), &call, None, payload)
@@ -499,4 +558,70 @@ fn a_wait_in_user_mode_ends_with_the_thread() {
     };
     assert_eq!(stage.cpu.wait_for(event, patience), NtStatus::USER_APC);
     stage.check();
+}
+
+/// What only a routine with a known defect does.
+#[cfg(feature = "defects")]
+mod defects {
+    use super::*;
+
+    #[test]
+    fn an_event_on_a_stack() {
+        let stage = Stage::asynchronous(Script::hold(BufferMethod::Neither));
+        let event = stage.cpu.stack_event();
+        stage.cpu.reference_event(event);
+        assert_eq!(stage.found(), [Finding::EventIsNoObject { event }]);
+        stage.world.later(move |cpu| cpu.set_event(event));
+        let patience = Patience {
+            mode: ProcessorMode::User,
+            ..Patience::UNTIL_OVER
+        };
+        assert_eq!(stage.cpu.wait_for_event(event, patience), NtStatus::SUCCESS);
+        assert_found(&stage, is![EventIsNoObject, WaitOnPageableMemory]);
+    }
+
+    #[test]
+    fn a_user_event_on_a_stack_that_is_gone() {
+        let stage = Stage::asynchronous(Script::hold(BufferMethod::Neither));
+        let event = Some(stage.cpu.stack_event());
+        let payload = Payload::User(stage.buffer);
+        let irp = stage
+            .cpu
+            .allocate_irp(&stage.request(), &stage.call(), event, payload);
+        stage.cpu.reference_file(stage.file);
+        let _sent = stage.cpu.queue_and_send(irp.expect("memory"), stage.device);
+        assert!(
+            stage
+                .world
+                .system()
+                .complete_next(stage.device, NtStatus::SUCCESS)
+        );
+        assert_found(&stage, is![EventTouchedAfterFree, EventTouchedAfterFree]);
+    }
+
+    #[test]
+    fn a_copy_without_a_handler() {
+        let stage = Stage::asynchronous(Script::default());
+        let captured = stage.cpu.capture_unguarded(Address(0), LENGTH).map(drop);
+        assert_eq!(captured, Err(NtStatus::ACCESS_VIOLATION));
+        assert_eq!(
+            stage.found(),
+            [Finding::UnhandledException { address: Address(0) }]
+        );
+    }
+
+    #[test]
+    fn an_offset_that_is_the_position_itself() {
+        let script = Script {
+            moves_position: true,
+            ..Script::inline(BufferMethod::Neither).with_fast(FastRoutine::Accept)
+        };
+        let stage = Stage::synchronous(script);
+        let routine = stage.cpu.fast_write_slot(stage.device).expect("it has one");
+        let answer = stage
+            .cpu
+            .fast_write_aliasing(routine, &stage.call(), stage.buffer);
+        assert!(answer.is_ok());
+        assert_found(&stage, is![OffsetAliased]);
+    }
 }
