@@ -130,13 +130,12 @@ impl State {
             return;
         };
         let script = self.devices[device].script;
-        let early = self.devices[device]
-            .seen
-            .get(seen)
-            .and_then(|seen| seen.bytes.clone().ok());
         let bytes = match script.method {
             // The address may mean nothing any more.
-            BufferMethod::Neither => early.unwrap_or_default(),
+            BufferMethod::Neither => {
+                let seen = self.devices[device].seen.get(seen);
+                seen.and_then(|seen| seen.bytes.clone().ok()).unwrap_or_default()
+            }
             method => {
                 let read = self.read_irp(method, &header, location.length);
                 read.map_err(|unreadable| self.raise(unreadable))
@@ -144,7 +143,8 @@ impl State {
             }
         };
         let target = &mut self.devices[device];
-        target.accepted.extend(bytes.iter().take(count));
+        let taken = bytes.get(..count.min(bytes.len())).unwrap_or_default();
+        target.accepted.extend_from_slice(taken);
         if let Some(seen) = target.seen.get_mut(seen) {
             seen.bytes_at_end = Some(bytes);
         }

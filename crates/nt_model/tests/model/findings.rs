@@ -263,6 +263,22 @@ fn a_write_in_a_guarded_region() {
 }
 
 #[test]
+fn an_apc_that_cannot_come() {
+    let stage = Stage::asynchronous(Script::hold(BufferMethod::Neither));
+    assert_eq!(stage.write(), NtStatus::PENDING);
+    stage.cpu.enter_guarded_region();
+    assert!(
+        stage
+            .world
+            .system()
+            .complete_next(stage.device, NtStatus::SUCCESS)
+    );
+    assert_found(&stage, is![ApcsPending, NotRestored, IrpLeaked, FileLeaked]);
+    stage.cpu.leave_guarded_region();
+    stage.check();
+}
+
+#[test]
 fn references_that_nobody_took() {
     let stage = Stage::asynchronous(Script::inline(BufferMethod::Neither));
     let (file, event) = (stage.file, stage.world.event());
