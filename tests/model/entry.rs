@@ -119,9 +119,11 @@ fn ks_03_the_caller_serialises() {
             (thread, body)
         });
         rig.world.later(move |cpu| {
-            while cpu.world().held(device).len() < 2 {
+            // A write that waited for the other one would never come.
+            for _ in 0..1000 {
                 cpu.pause();
             }
+            assert_eq!(cpu.world().held(device).len(), 2, "{side:?}");
             let file = cpu.world().file_state(file);
             assert_eq!((file.busy, file.waiters, file.lock_uses), (false, 0, 0));
             assert!(cpu.complete_next(device, NtStatus::SUCCESS));

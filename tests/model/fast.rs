@@ -203,7 +203,7 @@ fn ks_24_declined() {
             let rig = Rig::new(script.with_fast(FastRoutine::Decline), ASYNCHRONOUS);
             let returned = rig.submit_by(side, &rig.write_with_event());
             let seen = rig.world.seen(rig.device);
-            assert_eq!(seen[1].event_signalled.unwrap_or_default(), false);
+            assert!(!seen[1].event_signalled.unwrap_or_default());
             if returned == NtStatus::PENDING {
                 assert_eq!(
                     (rig.effects().block, rig.effects().event),
