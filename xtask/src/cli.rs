@@ -7,12 +7,13 @@ use clap::{Parser, Subcommand};
 
 use crate::cost::CoreOptions;
 use crate::layout::Layout;
+use crate::mutants::MutantsOptions;
 use crate::run::{BenchOptions, RunOptions};
 use crate::sanitize::SanitizeOptions;
 use crate::test::TestOptions;
 use crate::tools::{self, Purpose};
 use crate::wine::WineOptions;
-use crate::{build, check, clean, cost, run, sanitize, test, wine};
+use crate::{build, check, clean, cost, mutants, run, sanitize, test, wine};
 
 /// Every developer command of kswrite.
 ///
@@ -50,6 +51,10 @@ enum Command {
     ///
     /// The last line is the totals: `N passed, N failed`.
     Test(TestOptions),
+    /// Build known defects into the core, one at a time, and show which tests find each.
+    ///
+    /// The exit code is 0 only if every one is found. With --all: the changes that cargo-mutants makes.
+    Mutants(MutantsOptions),
     /// Run the tests of the core and of the model under AddressSanitizer and ThreadSanitizer.
     ///
     /// Needs a nightly toolchain with the sources of the standard library; has rustup install them.
@@ -96,6 +101,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode> {
             };
         }
         Command::Test(options) => return test::test(&layout, &options),
+        Command::Mutants(options) => return mutants::mutants(&layout, &options),
         Command::Sanitize(options) => return sanitize::sanitize(&layout, &options),
         Command::Check => return check::check(&layout),
         Command::Wine(options) => return wine::command(&layout, &options),

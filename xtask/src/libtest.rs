@@ -1,4 +1,9 @@
-//! Reads what test programs print.
+//! Reads what test programs print, and what cargo says of those that it builds.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
 
 /// What one or more test programs said in total.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,6 +49,26 @@ pub(crate) fn failures(log: &str) -> Vec<&str> {
 
 fn failure(line: &str) -> Option<&str> {
     line.trim_end().strip_prefix("test ")?.strip_suffix(" ... FAILED")
+}
+
+/// One line of cargo's messages.
+#[derive(Deserialize)]
+struct Message {
+    executable: Option<PathBuf>,
+}
+
+/// The test program of this name, from the messages of `cargo test --no-run --message-format=json`.
+pub(crate) fn program(messages: &str, name: &str) -> Result<PathBuf> {
+    let built = messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Message>(line).ok()?.executable);
+    built
+        .into_iter()
+        .find(|path| {
+            path.file_stem()
+                .is_some_and(|stem| stem.to_string_lossy().starts_with(name))
+        })
+        .with_context(|| format!("cargo built no test program {name}"))
 }
 
 #[cfg(test)]

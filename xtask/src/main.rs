@@ -22,6 +22,7 @@ mod inf;
 mod interrupt;
 mod layout;
 mod libtest;
+mod mutants;
 mod platform;
 mod process;
 mod progress;

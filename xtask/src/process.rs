@@ -65,6 +65,12 @@ impl Command {
         self
     }
 
+    /// The same arguments and environment for another program.
+    pub(crate) fn program(mut self, program: impl AsRef<OsStr>) -> Self {
+        self.program = program.as_ref().to_os_string();
+        self
+    }
+
     /// How long it may take.
     pub(crate) fn time_limit(&self) -> Duration {
         self.timeout

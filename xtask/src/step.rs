@@ -50,6 +50,43 @@ pub(crate) fn run(layout: &Layout, title: &str, log: &str, command: &Command) ->
 ///
 /// The command cannot be started, runs too long, or is interrupted.
 pub(crate) fn run_to_end(layout: &Layout, title: &str, log: &str, command: &Command) -> Result<Ended> {
+    let (log, redirected) = logged(layout, log, command)?;
+    let watch = Watch {
+        layout,
+        title,
+        command,
+        log: &log,
+    };
+    let code = watch.run(&redirected)?;
+    Ok(Ended { code, log })
+}
+
+/// Like [`run_to_end`], but it is no error to run too long: `None` then, and the program is killed.
+///
+/// # Errors
+///
+/// The program cannot be started, or is interrupted.
+pub(crate) fn run_in_time(
+    layout: &Layout,
+    title: &str,
+    log: &str,
+    command: &Command,
+) -> Result<Option<Ended>> {
+    let (log, redirected) = logged(layout, log, command)?;
+    let watch = Watch {
+        layout,
+        title,
+        command,
+        log: &log,
+    };
+    Ok(match watch.watch(&redirected)? {
+        Wait::Ended(code) => Some(Ended { code, log }),
+        Wait::TooLong => None,
+    })
+}
+
+/// A new log, with the command at its head, and the command with all its output going there.
+fn logged(layout: &Layout, log: &str, command: &Command) -> Result<(PathBuf, duct::Expression)> {
     let log = layout.log(log);
     let mut file = fs::File::create(&log)?;
     writeln!(file, "$ {command}")?;
@@ -57,14 +94,7 @@ pub(crate) fn run_to_end(layout: &Layout, title: &str, log: &str, command: &Comm
         .expression()
         .stderr_to_stdout()
         .stdout_file(file.into_file());
-    let code = Watch {
-        layout,
-        title,
-        command,
-        log: &log,
-    }
-    .run(&redirected)?;
-    Ok(Ended { code, log })
+    Ok((log, redirected))
 }
 
 /// Like [`run`], with all output at the end of a log that others write to as well.
@@ -144,31 +174,35 @@ struct Watch<'a> {
 
 impl Watch<'_> {
     fn run(&self, redirected: &duct::Expression) -> Result<Option<i32>> {
+        match self.watch(redirected)? {
+            Wait::Ended(code) => Ok(code),
+            Wait::TooLong => {
+                let how = format!("took longer than {} s", self.command.time_limit().as_secs());
+                bail!(
+                    "{}",
+                    failure(self.layout, self.title, self.command, &how, self.log)
+                );
+            }
+        }
+    }
+
+    fn watch(&self, redirected: &duct::Expression) -> Result<Wait> {
         interrupt::check()?;
         let mut progress = Progress::start(self.title);
         let outcome = self.wait(redirected, &mut progress);
-        progress.finish(matches!(outcome, Ok(Some(0))));
+        progress.finish(matches!(outcome, Ok(Wait::Ended(Some(0)))));
         outcome
     }
 
-    fn wait(&self, redirected: &duct::Expression, progress: &mut Progress) -> Result<Option<i32>> {
+    fn wait(&self, redirected: &duct::Expression, progress: &mut Progress) -> Result<Wait> {
         let Self {
-            layout,
-            title,
-            command,
-            log,
+            title, command, log, ..
         } = *self;
         let handle = redirected
             .stdin_null()
             .start()
             .with_context(|| format!("step '{title}' cannot start: {command}"))?;
-        match wait(&handle, command.time_limit(), || progress.tick(&last_line(log)))? {
-            Wait::Ended(code) => Ok(code),
-            Wait::TooLong => {
-                let how = format!("took longer than {} s", command.time_limit().as_secs());
-                bail!("{}", failure(layout, title, command, &how, log));
-            }
-        }
+        wait(&handle, command.time_limit(), || progress.tick(&last_line(log)))
     }
 }
 

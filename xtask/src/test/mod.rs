@@ -6,13 +6,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::Args;
-use serde::Deserialize;
 
 use crate::build;
 use crate::interrupt;
 use crate::layout::Layout;
+use crate::libtest;
 use crate::step;
 use crate::tools::{self, Purpose, Tools};
 use crate::wine::{Load, Pin, Session};
@@ -112,12 +112,6 @@ fn wine(layout: &Layout, tools: &Tools, filter: Option<&str>, totals: &mut Total
     Ok(())
 }
 
-/// One line of cargo's messages.
-#[derive(Deserialize)]
-struct Message {
-    executable: Option<PathBuf>,
-}
-
 /// Builds the test programs for Windows; gives their paths, in the order of [`IN_WINE`].
 fn native_programs(layout: &Layout, tools: &Tools) -> Result<Vec<PathBuf>> {
     let targets = IN_WINE
@@ -130,19 +124,8 @@ fn native_programs(layout: &Layout, tools: &Tools) -> Result<Vec<PathBuf>> {
     if captured.code != Some(0) {
         bail!("{}", captured.failure);
     }
-    let built: Vec<PathBuf> = captured
-        .text
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Message>(line).ok()?.executable)
-        .collect();
-    let find = |name: &str| {
-        let program = built.iter().find(|path| {
-            path.file_stem()
-                .is_some_and(|stem| stem.to_string_lossy().starts_with(name))
-        });
-        program
-            .cloned()
-            .with_context(|| format!("cargo built no test program {name}"))
-    };
-    IN_WINE.iter().map(|(_, name)| find(name)).collect()
+    IN_WINE
+        .iter()
+        .map(|(_, name)| libtest::program(&captured.text, name))
+        .collect()
 }

@@ -132,9 +132,7 @@ impl WindowsRust {
 /// `cargo SUBCOMMAND` of a toolchain, free of what the cargo that runs this program has put into the environment.
 pub(super) fn clean_cargo(cargo: &Path, subcommand: &str) -> Command {
     let command = plain_cargo(cargo, subcommand);
-    OTHERS
-        .iter()
-        .fold(command, Command::env_remove)
+    OTHERS.iter().fold(command, Command::env_remove)
 }
 
 /// `cargo SUBCOMMAND` without what cargo sets for the program that it runs, with the rest of its toolchain first in the

@@ -1,0 +1,28 @@
+//! Every small change that cargo-mutants makes in the core.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::layout::Layout;
+use crate::step;
+use crate::tools::{self, CARGO_MUTANTS};
+
+/// All changes, each with a build.
+const TIMEOUT: Duration = Duration::from_hours(6);
+
+/// What is tried and what is left out is in `.cargo/mutants.toml`. TRUE: nothing survived.
+pub(super) fn run(layout: &Layout) -> Result<bool> {
+    let program = CARGO_MUTANTS.ensure(layout)?;
+    let command = tools::host_cargo(layout, "mutants")?
+        .program(&program)
+        .arg("--output")
+        .arg(&layout.out)
+        // It copies the checkout, and must not take what was built.
+        .args(["--no-times", "--colors=never"])
+        .timeout(TIMEOUT);
+    // It shows its own progress, and what survived.
+    let code = step::on_terminal(&command)?;
+    println!("lists and logs: {}", layout.show(&layout.out.join("mutants.out")));
+    Ok(code == Some(0))
+}
