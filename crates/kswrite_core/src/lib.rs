@@ -23,6 +23,16 @@
 //! <https://learn.microsoft.com/windows-hardware/drivers/ddi/ks/nf-ks-kswritefile>
 #![no_std]
 #![forbid(unsafe_code)]
+#![cfg_attr(
+    feature = "defects",
+    allow(
+        clippy::eq_op,
+        clippy::needless_bool,
+        clippy::nonminimal_bool,
+        clippy::overly_complex_bool_expr,
+        reason = "which defects are built in is a constant"
+    )
+)]
 
 #[cfg(test)]
 extern crate std;
