@@ -405,9 +405,10 @@ fn ks_10_the_status_block_is_trusted() {
     }
 }
 
-/// The status block is written by the end of the write, once, and not by its submission.
+/// The status block is written by the end of the write, once, and not by its submission. An error at once does not
+/// write it, nor does an error before.
 #[test]
-fn ks_11_the_status_block_is_written_by_the_end() {
+fn ks_11_d5_the_status_block_is_written_by_the_end() {
     for side in SIDES {
         for kind in KINDS {
             let rig = Rig::new(HELD, kind);
@@ -428,6 +429,20 @@ fn ks_11_the_status_block_is_written_by_the_end() {
             assert_eq!(rig.world.block(block).writes, 1);
             assert_eq!(rig.effects().block, Some(WHOLE));
             rig.check();
+
+            let error = NtStatus::IO_DEVICE_ERROR;
+            for (service, script) in [
+                (None, INLINE.on_irp(OnIrp::Inline(error))),
+                (Some(Service::AllocateIrp), INLINE),
+            ] {
+                let rig = Rig::new(script, kind);
+                if let Some(service) = service {
+                    rig.world.inject(Fault::on(service, 0).with_status(error));
+                }
+                assert_eq!(rig.submit_by(side, &rig.write()), error);
+                assert_eq!(rig.world.block(rig.block).writes, 0, "{side:?} {service:?}");
+                rig.check();
+            }
         }
     }
 }

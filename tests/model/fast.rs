@@ -3,6 +3,7 @@
 use kswrite_core::{
     BufferMethod, Data, FileFlags, IoStatus, NtStatus, Patience, ProcessorMode, Snapshot,
     fast::{Outcome, Skip, TABLE_SIZE_WITH_WRITE},
+    managed,
 };
 use nt_model::{
     Address, Change, FastArguments, FastRoutine, FastTable, KERNEL_BASE, OnIrp, Packet, PortContext, Script,
@@ -68,9 +69,9 @@ fn irp_effects(side: Side, attempt: Snapshot) -> Effects {
 }
 
 /// The routine believes the previous mode. It is called but for a user-mode requestor in a thread whose previous mode
-/// is kernel.
+/// is kernel. That mode is the thread's: of two threads that write at one time each has its own.
 #[test]
-fn ks_20_the_gate() {
+fn ks_20_d7_the_gate() {
     use ProcessorMode::{Kernel, User};
     for side in SIDES {
         for (requestor, previous, allowed) in [
@@ -106,9 +107,20 @@ fn ks_20_the_gate() {
         }
     }
     let rig = Rig::new(ACCEPTS, ASYNCHRONOUS);
-    rig.world.set_previous_mode(rig.thread, Kernel);
-    let submitted = rig.submit(&rig.write());
-    assert_eq!(submitted.decision.attempt, Outcome::Skipped(Skip::Mode));
+    let of_the_system = rig.world.thread(Kernel);
+    for (thread, attempt) in [
+        (of_the_system, Outcome::Skipped(Skip::Mode)),
+        (rig.thread, Outcome::Done(WHOLE)),
+    ] {
+        let cpu = rig.world.cpu(thread);
+        let write = Write {
+            status_block: rig.world.status_block(),
+            ..rig.write()
+        };
+        let submitted = managed::write(&cpu, &rig.statistics, &write);
+        assert_eq!(submitted.decision.attempt, attempt);
+    }
+    rig.check();
 }
 
 /// No table, a table that ends before the slot, an empty slot: an IRP, and nothing is read that is not there.

@@ -252,12 +252,12 @@ fn ks_45_references() {
     for side in SIDES {
         for status in STATUSES {
             for close in [false, true] {
-                let rig = Rig::new(HELD, ASYNCHRONOUS);
+                // The last handle cancels what can be cancelled.
                 let script = Script {
                     cancellable: false,
                     ..HELD
                 };
-                rig.world.set_script(rig.device, script);
+                let rig = Rig::new(script, ASYNCHRONOUS);
                 assert_eq!(rig.submit_by(side, &rig.write_with_event()), NtStatus::PENDING);
                 assert_eq!(rig.world.seen(rig.device)[0].file_pointers, Some(2), "{side:?}");
                 let references = || {
