@@ -251,11 +251,7 @@ fn user_event<K: ThreadIrps>(_kernel: &K, write: &FileWrite<K>, _call: &WriteCal
 
 #[cfg(feature = "defects")]
 fn user_event<K: ThreadIrps>(kernel: &K, write: &FileWrite<K>, call: &WriteCall<K>) -> Option<K::Event> {
-    let on_the_stack = if call.may_wait {
-        defect!("ro-08")
-    } else {
-        defect!("ro-07")
-    };
+    let on_the_stack = call.may_wait && defect!("ro-08") || !call.may_wait && defect!("ro-07");
     match write.event {
         None if on_the_stack => Some(kernel.stack_event()),
         event => event,
