@@ -12,9 +12,12 @@
 )]
 
 mod bad_input;
+mod batch;
 mod buffers;
 mod completion;
+mod decision;
 mod differential;
+mod ending;
 mod entry;
 mod fast;
 mod faults;
@@ -23,7 +26,9 @@ mod interleavings;
 mod irp;
 mod owned;
 mod pitfalls;
+mod position;
 mod program;
 mod random;
 mod rig;
 mod statistics;
+mod wait;

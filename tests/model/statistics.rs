@@ -2,9 +2,7 @@
 
 use std::rc::Rc;
 
-use kswrite_core::{
-    BufferMethod, FileFlags, FileWrite, IoStatus, NtStatus, ProcessorMode, Snapshot, Statistics, managed,
-};
+use kswrite_core::{BufferMethod, FileFlags, IoStatus, NtStatus, ProcessorMode, Snapshot, Statistics};
 use nt_model::{
     Body, Counters, Cpu, FastRoutine, FastTable, Fault, NtWrite, OnIrp, Script, Service, World,
     schedule::{Enumerate, Scheduler},
@@ -12,6 +10,7 @@ use nt_model::{
 
 use crate::rig::{
     ASYNCHRONOUS, BYTES, KINDS, LENGTH, METHODS, Rig, SIDES, STATUSES, SYNCHRONOUS, Side, counted, nothing,
+    submit_by,
 };
 
 /// Bytes that the device takes of a write.
@@ -81,19 +80,8 @@ fn ks_80_an_operation_is_counted_before_the_device_runs() {
             (
                 rig.thread,
                 Box::new(move |cpu| {
-                    let mode = ProcessorMode::User;
-                    let write = FileWrite::new(
-                        writer.file,
-                        None,
-                        None,
-                        writer.block,
-                        writer.buffer,
-                        LENGTH,
-                        0,
-                        mode,
-                    );
-                    let submitted = managed::write(cpu, &writer.statistics, &write);
-                    assert_eq!(submitted.status, NtStatus::SUCCESS);
+                    let told = submit_by(Side::Managed, cpu, &writer.statistics, &writer.write());
+                    assert_eq!(told, NtStatus::SUCCESS);
                 }),
             ),
             (
