@@ -20,7 +20,8 @@ pub enum Skip {
     /// The request is for paging, or says that the data is to go past the cache. A fast routine goes by the
     /// flags of the file object and cannot see that.
     Uncached,
-    /// The address means nothing in this thread's address space.
+    /// The address is a user's and means nothing in this thread, or is not in the user half: a routine that
+    /// believes it would read another program's memory, or the kernel's.
     Context,
     /// The pages have no address that a fast routine could be given at no cost.
     NoAddress,
@@ -154,7 +155,11 @@ fn address<K: Kernel>(kernel: &K, call: &WriteCall<K>) -> Result<K::Address, Ski
     match (call.data, call.mode) {
         (Data::System(address), _) | (Data::Raw(address), ProcessorMode::Kernel) => Ok(address),
         (Data::Raw(address) | Data::Locked { address, .. }, ProcessorMode::User) => {
-            if call.in_requestor_context {
+            // The routine may believe a user's address as NtWriteFile has probed it: nobody else does. Of no
+            // bytes there is nothing to believe.
+            let means_something =
+                call.in_requestor_context && (call.length == 0 || kernel.is_user_range(address, call.length));
+            if means_something {
                 Ok(address)
             } else {
                 Err(Skip::Context)

@@ -99,8 +99,9 @@ impl<K: FileObjects> FileWrite<K> {
         }
     }
 
-    /// The same write, with its bytes in pages that the caller has locked. `address` is where the
-    /// requestor sees them.
+    /// The same write, with its bytes in pages that the caller has locked, at least `length` bytes of them.
+    /// `address` is where the requestor sees them. The pages stay locked, and the caller's, until the write is
+    /// over.
     #[must_use]
     pub fn with_mdl(self, mdl: K::LockedPages, address: K::Address) -> Self {
         let data = Data::Locked { mdl, address };
