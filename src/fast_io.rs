@@ -29,7 +29,7 @@ impl FastIo for Forward {
         // The control device has no writes, and is no filter device.
         let device = call.wdf_device()?.context::<FilterDevice>()?;
         let statistics = device.statistics();
-        let routine = fast::routine(&NtKernel { statistics }, device.target()).ok()?;
+        let routine = fast::routine(&NtKernel::of(statistics), device.target()).ok()?;
         statistics.forwarded_fast();
         guarded::forward_fast_write(routine, device.target(), call)
     }

@@ -7,7 +7,9 @@ use core::ptr::NonNull;
 
 use kmdf::{Device, IoStatus, NtStatus, control_irp::ControlIrp, irql, wdk_sys::DEVICE_OBJECT};
 use kswrite_core::{
-    self as core_types, ByteOffset, CancelOutcome, Data, FileWrite, Position, ProcessorMode, fast, owned,
+    self as core_types, ByteOffset, CancelOutcome, Data, FileWrite, Position, ProcessorMode, fast,
+    managed::{self, Submitted},
+    owned,
 };
 use kswrite_wire::file_write::{
     Attempt, Bytes, Cancel, Carrier, Completer, Completion, Report, Skip, Write, parse,
@@ -21,13 +23,12 @@ use crate::{
         file_write::{FileWriteRequest, Origin, SentFileWrite, StatusBlock, WriteResult},
         guarded::Address,
         object::{EventReference, FileReference},
+        threaded::ThreadWrite,
     },
     kernel::NtKernel,
 };
 
-const KERNEL: NtKernel = NtKernel {
-    statistics: &counters::FILE_OBJECTS,
-};
+const KERNEL: NtKernel = NtKernel::of(&counters::FILE_OBJECTS);
 
 /// What a request asks for, with references on what its handles stand for.
 struct Asked {
@@ -35,6 +36,7 @@ struct Asked {
     file: FileReference,
     event: Option<EventReference>,
     write: FileWrite<NtKernel>,
+    completer: Completer,
 }
 
 /// Does a [`WRITE_FILE_OBJECT`](kswrite_wire::file_write::WRITE_FILE_OBJECT), and returns what the dispatch
@@ -60,12 +62,57 @@ pub fn write(device: &Device, irp: ControlIrp) -> NtStatus {
         file: asked.file,
         event: asked.event,
     };
-    match FileWriteRequest::new(origin, &counters::FILE_OBJECTS, asked.write) {
+    match asked.completer {
+        Completer::Driver => by_driver(origin, asked.write),
+        Completer::IoManager => by_io_manager(origin, asked.write),
+    }
+}
+
+/// The driver completes the IRP; the request is left pending if the write goes on.
+fn by_driver(origin: Origin, write: FileWrite<NtKernel>) -> NtStatus {
+    match FileWriteRequest::new(origin, &counters::FILE_OBJECTS, write) {
         Ok(request) => {
             request.submit(|write, request| owned::write(&KERNEL, &counters::FILE_OBJECTS, write, request))
         }
         Err((irp, status)) => irp.complete(IoStatus::failed(status)),
     }
+}
+
+/// The I/O manager completes the IRP, which this thread waits for: the status block and the references are the
+/// request's, and the IRP could not be cancelled from another thread.
+fn by_io_manager(origin: Origin, write: FileWrite<NtKernel>) -> NtStatus {
+    let thread_write = match ThreadWrite::new(origin) {
+        Ok(thread_write) => thread_write,
+        Err((irp, status)) => return irp.complete(IoStatus::failed(status)),
+    };
+    let kernel = NtKernel {
+        watch: Some(thread_write.watch()),
+        ..KERNEL
+    };
+    let status_block = thread_write.block();
+    let write = FileWrite {
+        status_block,
+        ..write
+    };
+    let submitted = thread_write.run(|| managed::write(&kernel, &counters::FILE_OBJECTS, &write));
+    let Some((Submitted { status, mut decision }, cancelled)) = submitted else {
+        let irp = thread_write.into_request();
+        return irp.complete(IoStatus::failed(NtStatus::CANCELLED));
+    };
+    let last = thread_write.watch().final_status().unwrap_or(status);
+    if cancelled {
+        decision.cancel = match last {
+            NtStatus::CANCELLED => CancelOutcome::Cancelled,
+            _ => CancelOutcome::TooLate,
+        };
+    }
+    let result = WriteResult {
+        decision,
+        returned: status,
+        last,
+        block: status_block.written(),
+    };
+    answer(thread_write.into_request(), &result)
 }
 
 fn understand(device: &Device, irp: &ControlIrp) -> Result<Asked, NtStatus> {
@@ -98,6 +145,7 @@ fn understand(device: &Device, irp: &ControlIrp) -> Result<Asked, NtStatus> {
         file,
         event,
         write,
+        completer: said.completer,
     })
 }
 

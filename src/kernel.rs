@@ -2,12 +2,13 @@
 //!
 //! Nothing is decided here; every method is one call.
 
-use core::num::NonZeroU64;
+use core::{num::NonZeroU64, ptr::NonNull};
 
-use kmdf::{pool::NonPagedBuffer, write_irp::WriteIrp};
+use kmdf::{pool::NonPagedBuffer, wdk_sys::IRP, write_irp::WriteIrp};
 use kswrite_core::{
-    BufferMethod, Decision, Ended, FileFlags, FileObjects, Handoff, IoStatus, Kernel, NtStatus, Patience,
-    ProcessorMode, Statistics, WriteCall,
+    BufferMethod, Decision, Ended, FileFlags, FileObjects, FileWrite, Handoff, IoStatus, Kernel, NtStatus,
+    Patience, ProcessorMode, Statistics, WriteCall,
+    managed::ThreadIrps,
     owned::{self, Request},
     payload::Payload,
 };
@@ -19,12 +20,23 @@ use crate::ffi::{
     mdl::{BorrowedMdl, OwnedMdl},
     sent::SentWrite,
     target::{File, Target},
+    threaded::Watch,
 };
 
 /// The kernel that this driver runs in, with the counters that a write being sent takes along.
 pub struct NtKernel {
     /// The counters of the device that the write came to.
     pub statistics: &'static Statistics,
+    /// The write whose IRP is the calling thread's; `None`: the IRPs are the driver's own.
+    pub watch: Option<Watch>,
+}
+
+impl NtKernel {
+    /// For IRPs of the driver's own.
+    pub const fn of(statistics: &'static Statistics) -> Self {
+        let watch = None;
+        Self { statistics, watch }
+    }
 }
 
 impl Kernel for NtKernel {
@@ -161,6 +173,55 @@ impl FileObjects for NtKernel {
     /// Drivers have no documented way to do this, so a write that would need it is refused before it begins.
     /// Here it comes only if the port was associated after that.
     fn post_packet(&self, _file: File, _context: NonZeroU64, _io: IoStatus) {}
+}
+
+/// Where there is no [`watch`](NtKernel::watch), no IRP can be made.
+impl ThreadIrps for NtKernel {
+    type Irp = (NonNull<IRP>, Watch);
+    type Queued = Watch;
+
+    fn allocate_irp(
+        &self,
+        write: &FileWrite<Self>,
+        call: &WriteCall<Self>,
+        event: Option<Event>,
+        payload: Payload<Self>,
+    ) -> Result<Self::Irp, NtStatus> {
+        let watch = self.watch.ok_or(NtStatus::INVALID_DEVICE_REQUEST)?;
+        let irp = watch.allocate(write, call, event, payload)?;
+        Ok((irp, watch))
+    }
+
+    fn reference_file(&self, file: File) {
+        file.reference_for_irp();
+    }
+
+    fn reference_event(&self, event: Event) {
+        event.reference_for_irp();
+    }
+
+    fn queue_and_send(&self, (irp, watch): Self::Irp, device: Target) -> (NtStatus, Watch) {
+        (watch.send(irp, device), watch)
+    }
+
+    /// Not called: the last stage is the I/O manager's.
+    fn complete_deferred(&self, _irp: Watch) {}
+
+    /// The wait is for the device to be done with the IRP: what the event of the file object tells as well, but
+    /// a program can change that.
+    fn wait_for_file(&self, _file: File, patience: Patience) -> NtStatus {
+        self.watch.map_or(NtStatus::SUCCESS, |watch| watch.wait(patience))
+    }
+
+    fn cancel_unless_over(&self, _file: File, irp: Watch) {
+        irp.cancel_unless_over();
+    }
+
+    /// The status of the IRP, which the I/O manager copies there.
+    fn final_status(&self, _file: File) -> NtStatus {
+        let status = self.watch.and_then(Watch::final_status);
+        status.unwrap_or(NtStatus::UNSUCCESSFUL)
+    }
 }
 
 /// A write that came to the filter: its caller's IRP is held until the write is over.

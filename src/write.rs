@@ -34,7 +34,7 @@ impl PreprocessIrp<Write> for Writes {
 fn dispatch(device: &FilterDevice, request: WriteIrp) -> NtStatus {
     let statistics = device.statistics();
     let call = capture::capture(&request, device.target());
-    filter::dispatch(&NtKernel { statistics }, statistics, &call, request)
+    filter::dispatch(&NtKernel::of(statistics), statistics, &call, request)
 }
 
 /// The lower IRP is complete.
@@ -42,7 +42,7 @@ fn dispatch(device: &FilterDevice, request: WriteIrp) -> NtStatus {
 /// IRQL: `<= DISPATCH_LEVEL`, in any context.
 pub fn completed(sent: SentWrite) {
     let statistics = sent.statistics();
-    owned::on_complete(&NtKernel { statistics }, statistics, sent);
+    owned::on_complete(&NtKernel::of(statistics), statistics, sent);
 }
 
 /// The caller's request is being cancelled.
@@ -50,5 +50,5 @@ pub fn completed(sent: SentWrite) {
 /// IRQL: `<= DISPATCH_LEVEL`, in any context, with the cancel spin lock released.
 pub fn cancelled(sent: SentWrite) {
     let statistics = sent.statistics();
-    owned::on_cancel(&NtKernel { statistics }, statistics, sent);
+    owned::on_cancel(&NtKernel::of(statistics), statistics, sent);
 }

@@ -8,7 +8,7 @@ use wdk_sys::{
     _EVENT_TYPE::NotificationEvent,
     _KWAIT_REASON::Executive,
     KEVENT, LARGE_INTEGER,
-    ntddk::{KeClearEvent, KeInitializeEvent, KeSetEvent, KeWaitForSingleObject},
+    ntddk::{KeClearEvent, KeInitializeEvent, KeSetEvent, KeWaitForSingleObject, ObfReferenceObject},
 };
 
 use super::capture::raw_mode;
@@ -32,6 +32,15 @@ impl Event {
     /// The pointer, for a field or a call of the kernel.
     pub const fn as_ptr(self) -> *mut KEVENT {
         self.0.as_ptr()
+    }
+
+    /// `ObReferenceObject`: the reference that the end of an IRP gives back.
+    ///
+    /// IRQL: `<= DISPATCH_LEVEL`.
+    /// Only for the event of an [`EventReference`](super::object::EventReference).
+    pub fn reference_for_irp(self) {
+        // SAFETY: INVARIANT: the event is alive, and what a caller of a write passes is an object.
+        let _count = unsafe { ObfReferenceObject(self.as_ptr().cast()) };
     }
 
     /// `KeClearEvent`.

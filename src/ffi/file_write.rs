@@ -45,7 +45,7 @@ impl StatusBlock {
     pub const NONE: Self = Self(NonNull::dangling());
 
     /// A block that nobody has written to.
-    fn untouched() -> UnsafeCell<IO_STATUS_BLOCK> {
+    pub(super) fn untouched() -> UnsafeCell<IO_STATUS_BLOCK> {
         let mut block = IO_STATUS_BLOCK::default();
         block.__bindgen_anon_1.Status = Self::UNTOUCHED.0;
         UnsafeCell::new(block)
@@ -54,7 +54,7 @@ impl StatusBlock {
     /// # Safety
     ///
     /// The block outlives the write.
-    const unsafe fn of(block: &UnsafeCell<IO_STATUS_BLOCK>) -> Self {
+    pub(super) const unsafe fn of(block: &UnsafeCell<IO_STATUS_BLOCK>) -> Self {
         // SAFETY: the address of a reference is not NULL.
         Self(unsafe { NonNull::new_unchecked(block.get()) })
     }
@@ -138,7 +138,7 @@ pub struct WriteResult {
 }
 
 impl WriteResult {
-    /// Nothing was done.
+    /// Nothing was done yet.
     const NONE: Self = Self {
         decision: Decision::new(Outcome::Skipped(Skip::BadParameter)),
         returned: NtStatus::UNSUCCESSFUL,

@@ -237,12 +237,13 @@ fn fill_header(irp: NonNull<IRP>, call: &WriteCall<NtKernel>, thread: PETHREAD, 
     unsafe { (*irp).Flags = flags };
 }
 
-fn file_ptr(call: &WriteCall<NtKernel>) -> *mut FILE_OBJECT {
+/// The file object, for a field.
+pub(super) fn file_ptr(call: &WriteCall<NtKernel>) -> *mut FILE_OBJECT {
     call.file.map_or(core::ptr::null_mut(), File::as_ptr)
 }
 
 /// Puts the payload into the buffer fields and says what of it must be released.
-fn attach_payload(irp: NonNull<IRP>, payload: Payload<NtKernel>) -> usize {
+pub(super) fn attach_payload(irp: NonNull<IRP>, payload: Payload<NtKernel>) -> usize {
     match payload {
         Payload::Empty(_) => owns::NOTHING,
         Payload::BorrowedSystem(address) => {
@@ -275,7 +276,7 @@ fn set_system_buffer(irp: NonNull<IRP>, address: PVOID) {
 }
 
 /// The stack location of the device that the IRP goes to.
-fn next_location<'a>(irp: NonNull<IRP>) -> &'a mut IO_STACK_LOCATION {
+pub(super) fn next_location<'a>(irp: NonNull<IRP>) -> &'a mut IO_STACK_LOCATION {
     // SAFETY: callers have a fresh IRP.
     let above = unsafe { current_location(irp.as_ptr()) };
     // SAFETY: as above; the current location of a fresh IRP is one above the first.
@@ -287,7 +288,8 @@ fn next_location<'a>(irp: NonNull<IRP>) -> &'a mut IO_STACK_LOCATION {
     unsafe { &mut *next }
 }
 
-fn fill_stack(irp: NonNull<IRP>, call: &WriteCall<NtKernel>) {
+/// Fills the stack location of the device that the IRP goes to.
+pub(super) fn fill_stack(irp: NonNull<IRP>, call: &WriteCall<NtKernel>) {
     let next = next_location(irp);
     next.MajorFunction = MAJOR_WRITE;
     next.Flags = call.stack_flags;

@@ -15,3 +15,4 @@ pub mod narrow;
 pub mod object;
 pub mod sent;
 pub mod target;
+pub mod threaded;

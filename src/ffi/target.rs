@@ -7,7 +7,7 @@ use kmdf::Device;
 use kswrite_core::{BufferMethod, FileFlags, NtStatus};
 use wdk_sys::{
     DEVICE_OBJECT, DO_BUFFERED_IO, DO_DIRECT_IO, FAST_IO_DISPATCH, FILE_OBJECT, PFAST_IO_WRITE,
-    ntddk::IoGetRelatedDeviceObject,
+    ntddk::{IoGetRelatedDeviceObject, ObfReferenceObject},
 };
 
 use super::event::Event;
@@ -122,6 +122,14 @@ impl File {
         self.0.as_ptr()
     }
 
+    /// `ObReferenceObject`: the reference that the end of an IRP gives back.
+    ///
+    /// IRQL: `<= DISPATCH_LEVEL`.
+    pub fn reference_for_irp(self) {
+        // SAFETY: INVARIANT: the file object is alive.
+        let _count = unsafe { ObfReferenceObject(self.as_ptr().cast()) };
+    }
+
     /// `Flags`.
     ///
     /// IRQL: any.
@@ -190,16 +198,6 @@ impl File {
         let event = unsafe { NonNull::new_unchecked(event) };
         // SAFETY: the I/O manager initialised it when the file was opened; it lives as long as the file object.
         unsafe { Event::new(event) }
-    }
-
-    /// `FinalStatus`.
-    ///
-    /// IRQL: any.
-    pub fn final_status(self) -> NtStatus {
-        // SAFETY: INVARIANT: the file object is alive.
-        let field = unsafe { &raw const (*self.as_ptr()).FinalStatus };
-        // SAFETY: as above; the I/O manager may write it.
-        NtStatus(unsafe { field.read_volatile() })
     }
 
     /// Sets `FinalStatus`.

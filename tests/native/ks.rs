@@ -8,7 +8,8 @@ use kswrite_client::{
 };
 use kswrite_wire::{
     file_write::{
-        Attempt, Cancel, Carrier, CheckedReport, Completion, Header, Report, Skip, WRITE_FILE_OBJECT,
+        Attempt, Cancel, Carrier, CheckedReport, Completer, Completion, Header, Report, Skip,
+        WRITE_FILE_OBJECT,
     },
     filter::{self, DeviceSelector, Statistics},
     names::{CONTROL_PATH, SinkKind},
@@ -45,6 +46,7 @@ const FO_SKIP_SET_EVENT: u32 = 0x0400_0000;
 const FO_SKIP_SET_FAST_IO: u32 = 0x0800_0000;
 const IRP_NOCACHE: u32 = 0x1;
 const IRP_BUFFERED_IO: u32 = 0x10;
+const IRP_DEALLOCATE_BUFFER: u32 = 0x20;
 const IRP_WRITE_OPERATION: u32 = 0x200;
 const SL_WRITE_THROUGH: u32 = 0x4;
 
@@ -795,6 +797,7 @@ fn ks_40_50_53_54_failing_services() {
 
 /// One row of the completion table, as a program and the host see it.
 struct Row {
+    completer: Completer,
     synchronous: bool,
     with_event: bool,
     pended: bool,
@@ -828,14 +831,18 @@ impl Row {
             }
         });
         let event = Event::new(true).expect("an event");
-        let mut write = FileObjectWrite::new(&file, &pattern(64, 9));
+        let mut write = FileObjectWrite::new(&file, &pattern(64, 9)).completer(self.completer);
         if self.with_event {
             write = write.event(&event);
         }
         let report = case.write(&write);
         let label = format!(
-            "{kind:?} sync {} event {} pended {} {:#x}",
-            self.synchronous, self.with_event, self.pended, self.status
+            "{kind:?} {} sync {} event {} pended {} {:#x}",
+            self.completer.word(),
+            self.synchronous,
+            self.with_event,
+            self.pended,
+            self.status
         );
         let returned = if self.pended && !self.synchronous {
             PENDING
@@ -862,24 +869,100 @@ impl Row {
     }
 }
 
-/// KS-06, KS-60, KS-62, KS-67, KS-68: the table C1 to C10, over every class of status.
+/// KS-06, KS-60, KS-62, KS-67, KS-68: the table C1 to C10, over every class of status, whoever completes the IRP.
 #[test]
 fn ks_06_60_62_67_68_completion_table() {
     let Some(host) = Host::find() else { return };
-    for kind in SinkKind::ALL {
-        for status in [SUCCESS, INFORMATION, BUFFER_OVERFLOW, IO_DEVICE_ERROR] {
-            for pended in [false, true] {
-                for (synchronous, with_event) in [(true, false), (false, true), (false, false)] {
-                    let row = Row {
-                        synchronous,
-                        with_event,
-                        pended,
-                        status,
-                    };
-                    row.check(&host, kind);
+    for completer in [Completer::Driver, Completer::IoManager] {
+        for kind in SinkKind::ALL {
+            for status in [SUCCESS, INFORMATION, BUFFER_OVERFLOW, IO_DEVICE_ERROR] {
+                for pended in [false, true] {
+                    for (synchronous, with_event) in [(true, false), (false, true), (false, false)] {
+                        let row = Row {
+                            completer,
+                            synchronous,
+                            with_event,
+                            pended,
+                            status,
+                        };
+                        row.check(&host, kind);
+                    }
                 }
             }
         }
+    }
+}
+
+/// KS-41, KS-42, KS-43, KS-45: the IRP that the I/O manager completes has its event, status block and context, and
+/// frees its buffer; references are taken for its end, and given back by it.
+#[test]
+fn ks_41_42_43_45_the_irp_of_the_io_manager() {
+    let Some(host) = Host::find() else { return };
+    for (kind, buffer, flags) in [
+        (
+            SinkKind::Buffered,
+            sent::SYSTEM_BUFFER,
+            IRP_BUFFERED_IO | IRP_DEALLOCATE_BUFFER,
+        ),
+        (SinkKind::Direct, sent::MDL | sent::MDL_LOCKED, 0),
+        (SinkKind::Neither, sent::USER_BUFFER, 0),
+    ] {
+        let case = Case::new();
+        let file = open(kind, irp_script(sink::Completion::Inline));
+        let event = Event::new(false).expect("an event");
+        let write = FileObjectWrite::new(&file, &pattern(100, 7))
+            .completer(Completer::IoManager)
+            .key(9)
+            .event(&event)
+            .port_context(0x5678);
+        let irp = host.sent(|| {
+            assert_eq!(case.write(&write).block, ok(100));
+        });
+        let expected = SentIrp {
+            offset: 0,
+            apc_context: 0x5678,
+            length: 100,
+            key: 9,
+            irp_flags: IRP_WRITE_OPERATION | flags,
+            stack_flags: 0,
+            requestor_mode: 0,
+            fields: sent::THREAD | sent::FILE | sent::USER_EVENT | sent::USER_IOSB | buffer,
+        };
+        assert_eq!(irp, expected, "{kind:?}");
+        // A packet is due now, so the attempt is not made: an IRP cannot fail to become one.
+        crate::rig::set_script(&file, Script::default()).expect("the script makes sense");
+        host.change(&file, |fields| fields.has_port = 1);
+        let report = case.write(&write);
+        assert_eq!((report.attempt, report.skip), (Attempt::Skipped, Skip::Packet));
+        assert_eq!(report.block, ok(100));
+        host.change(&file, |fields| fields.has_port = 0);
+        assert_eq!(case.write(&write).completion, Completion::Fast);
+        drop(file);
+        case.finish();
+    }
+}
+
+/// KS-40, KS-53: without an IRP of the thread nothing was sent, and a bad address is the exception.
+#[test]
+fn ks_40_53_no_irp_of_the_io_manager() {
+    let Some(host) = Host::find() else { return };
+    for kind in SinkKind::ALL {
+        let case = Case::new();
+        let file = open(kind, irp_script(sink::Completion::Inline));
+        let write = FileObjectWrite::new(&file, b"bytes").completer(Completer::IoManager);
+        host.arm(Service::AllocateIrp, 0);
+        let report = case.write(&write);
+        host.disarm();
+        assert_eq!(
+            (report.returned, report.block),
+            (INSUFFICIENT_RESOURCES, None),
+            "{kind:?}"
+        );
+        let write = FileObjectWrite::at_address(&file, 0x10, 64).completer(Completer::IoManager);
+        assert_eq!(case.write(&write).returned, ACCESS_VIOLATION, "{kind:?}");
+        assert_eq!(state(&file).writes, 0);
+        drop(file);
+        case.finish();
     }
 }
 
@@ -887,11 +970,15 @@ fn ks_06_60_62_67_68_completion_table() {
 #[test]
 fn ks_64_a_time_limit() {
     let Some(host) = Host::find() else { return };
-    for kind in SinkKind::ALL {
+    for (kind, completer) in SinkKind::ALL
+        .into_iter()
+        .flat_map(|kind| [(kind, Completer::Driver), (kind, Completer::IoManager)])
+    {
         let case = Case::new();
         let file = open(kind, irp_script(sink::Completion::Held));
         host.change(&file, |fields| fields.flags |= FO_SYNCHRONOUS_IO);
-        let report = case.write(&FileObjectWrite::new(&file, &pattern(64, 10)).time_limit(10_000));
+        let write = FileObjectWrite::new(&file, &pattern(64, 10)).completer(completer);
+        let report = case.write(&write.time_limit(10_000));
         assert_eq!((report.returned, report.block), (CANCELLED, None), "{kind:?}");
         assert_eq!(
             (report.completion, report.cancel),
@@ -1179,11 +1266,12 @@ impl Numbers {
 }
 
 /// One program: a few writes with scripts, cancels and releases between them. Gives the bytes that the reports
-/// say were written.
-fn run_program(case: &Case, file: &File, numbers: &mut Numbers) -> u64 {
+/// say were written, and whether that is all: a sink that finds a write cancelled after it took it, and before
+/// it holds it, says nothing of the bytes.
+fn run_program(case: &Case, file: &File, numbers: &mut Numbers) -> (u64, bool) {
     let event = Event::new(false).expect("an event");
     let mut calls = Vec::new();
-    let mut written = 0;
+    let (mut written, mut is_all) = (0, true);
     for _ in 0..1 + numbers.next(6) {
         match numbers.next(4) {
             0 => {
@@ -1212,10 +1300,10 @@ fn run_program(case: &Case, file: &File, numbers: &mut Numbers) -> u64 {
     release(file);
     for call in calls {
         let report = call.wait().expect("a report");
-        // A write that was cancelled after the sink took it says so.
         written += report.block.map_or(0, |(_, bytes)| bytes);
+        is_all &= report.block != Some((CANCELLED, 0));
     }
-    written
+    (written, is_all)
 }
 
 /// A thousand programs by seed, on all three kinds: every write is over once, what is written is what the reports
@@ -1227,9 +1315,14 @@ fn random_programs() {
         let mut numbers = Numbers(seed * 0x9E37_79B9_7F4A_7C15);
         let kind = SinkKind::ALL[numbers.next(3) as usize];
         let file = open(kind, numbers.script());
-        let written = run_program(&case, &file, &mut numbers);
+        let (written, is_all) = run_program(&case, &file, &mut numbers);
         let seen = state(&file);
-        assert_eq!(seen.bytes, written, "seed {seed}");
+        assert!(seen.bytes >= written, "seed {seed}: {} of {written}", seen.bytes);
+        assert!(
+            !is_all || seen.bytes == written,
+            "seed {seed}: {} of {written}",
+            seen.bytes
+        );
         assert_eq!(seen.outstanding, 0, "seed {seed}");
     }
     case.finish();

@@ -7,7 +7,7 @@
 
 use core::arch::naked_asm;
 
-use crate::{image, mdl, misc, objects, own_irps, pool, report};
+use crate::{image, mdl, misc, objects, own_irps, pool, report, thread_irps};
 
 /// An entry that passes the return address as argument `$register`.
 macro_rules! entry {
@@ -92,6 +92,8 @@ static REPLACEMENTS: &[Replacement] = replacements! {
     IoAllocateIrp => io_allocate_irp,
     IoAllocateMdl => io_allocate_mdl,
     IoBuildPartialMdl => mdl::io_build_partial_mdl,
+    IoBuildSynchronousFsdRequest => thread_irps::io_build_synchronous_fsd_request,
+    IoCancelIrp => thread_irps::io_cancel_irp,
     IoFreeIrp => io_free_irp,
     IoFreeMdl => io_free_mdl,
     IoGetAttachedDeviceReference => io_get_attached_device_reference,

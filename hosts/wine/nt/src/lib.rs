@@ -42,6 +42,7 @@ pub mod sent;
 pub mod strings;
 pub mod sys;
 pub mod thread;
+pub mod thread_irps;
 pub mod user_irp;
 
 pub use wdk_sys;

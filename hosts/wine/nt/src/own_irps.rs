@@ -193,6 +193,7 @@ pub unsafe extern "C" fn iof_call_driver(device: PDEVICE_OBJECT, irp: PIRP, call
         report::finding(name, Some(caller), what);
     }
     crate::sent::note(view);
+    crate::thread_irps::about_to_send(view);
     // SAFETY: the caller passes a live device, and the stack locations were counted.
     unsafe { view.call(device) }
 }

@@ -61,6 +61,7 @@ unsafe extern "C" {
         Irp: PIRP,
     ) -> PMDL;
     pub fn IoAttachDeviceToDeviceStack(Source: PDEVICE_OBJECT, Target: PDEVICE_OBJECT) -> PDEVICE_OBJECT;
+    pub fn IoCancelIrp(Irp: PIRP) -> BOOLEAN;
     pub fn IoCreateDevice(
         DriverObject: PDRIVER_OBJECT,
         DeviceExtensionSize: ULONG,
