@@ -1,0 +1,45 @@
+//! Every target with bytes from a seed: what the fuzzer does for hours, for a second.
+
+use fastrand::Rng;
+use kswrite_fuzz::Target;
+
+/// Inputs of each target.
+const INPUTS: u64 = 5_000;
+/// The longest input.
+const LONGEST: usize = 256;
+
+/// Bytes of all kinds: small numbers are more often something's name than large ones.
+fn input(seed: u64) -> Vec<u8> {
+    let mut rng = Rng::with_seed(seed);
+    let length = rng.usize(..=LONGEST);
+    let largest = [1, 4, 16, 255][rng.usize(..4)];
+    (0..length).map(|_| rng.u8(..=largest)).collect()
+}
+
+fn feed(target: Target) {
+    for seed in 0..INPUTS {
+        if let Err(wrong) = target.run(&input(seed)) {
+            panic!("{} with the input of seed {seed}: {wrong}", target.name());
+        }
+    }
+}
+
+#[test]
+fn wire_file_write_takes_anything() {
+    feed(Target::WireFileWrite);
+}
+
+#[test]
+fn wire_filter_takes_anything() {
+    feed(Target::WireFilter);
+}
+
+#[test]
+fn wire_sink_takes_anything() {
+    feed(Target::WireSink);
+}
+
+#[test]
+fn wire_host_takes_anything() {
+    feed(Target::WireHost);
+}
