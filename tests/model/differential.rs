@@ -2,11 +2,11 @@
 //!
 //! Nothing is expected here but that both come to the same.
 
-use kswrite_core::{FileFlags, NtStatus, ProcessorMode};
+use kswrite_core::{BufferMethod, FileFlags, IoStatus, NtStatus, ProcessorMode};
 use nt_model::{FastRoutine, IRP_DEALLOCATE_BUFFER, OnIrp, Script};
 
 use crate::{
-    program::{BOTH, How, Outcome, Setup, Shape, Told},
+    program::{BOTH, End, How, Outcome, Setup, Shape, Told, contract},
     rig::{ASYNCHRONOUS, KINDS, METHODS, STATUSES, SYNCHRONOUS},
 };
 
@@ -174,6 +174,33 @@ fn ks_58_both_modes_come_to_the_same() {
                 });
                 assert_eq!(user.outcome, kernel.outcome);
                 assert_eq!(user.outcome.returned, NtStatus::SUCCESS);
+            }
+        }
+    }
+}
+
+/// KS-57, PF-18: an address that is not in the user half is refused to a user requestor by both paths: a fast-I/O
+/// routine, which has no mode to judge by, is not given it, and kernel memory does not become data.
+#[test]
+fn ks_57_pf_18_a_kernel_address_of_a_user_by_both_paths() {
+    for how in BOTH {
+        for method in [BufferMethod::Buffered, BufferMethod::Direct] {
+            for fast in [None, Some(FastRoutine::Accept)] {
+                for filter in [false, true] {
+                    let script = Script::inline(method);
+                    let script = fast.map_or(script, |fast| script.with_fast(fast));
+                    let shape = Shape {
+                        filter,
+                        ..Shape::new(how, ASYNCHRONOUS, script).told(Told::Event)
+                    };
+                    let setup = Setup::new(shape);
+                    let secret = setup.world.kernel_buffer(&shape.bytes());
+                    let returned = setup.submit_from(&setup.world.cpu(setup.submitter), secret);
+                    assert!(setup.world.seen(setup.device).is_empty(), "{shape:?}");
+                    let refused = IoStatus::failed(NtStatus::ACCESS_VIOLATION);
+                    assert_eq!(setup.outcome(returned), contract(&shape, End::Inline(refused)));
+                    setup.world.check().unwrap();
+                }
             }
         }
     }

@@ -84,17 +84,17 @@ fn is_captured(shape: &Shape, irps: usize) -> bool {
     }
 }
 
-fn verify(faulty: &Faulty, faults: &[usize]) {
-    let shape = &faulty.setup.shape;
-    let met = &faulty.met;
+fn verify(ran: &Faulty, faults: &[usize]) {
+    let shape = &ran.setup.shape;
+    let met = &ran.met;
     let end = expected(shape, met, faults);
     let what = || format!("{shape:?}\nwith faults at {faults:?} of {met:?}: {end:?}");
-    assert_eq!(faulty.outcome, contract(shape, end), "{}", what());
+    assert_eq!(ran.outcome, contract(shape, end), "{}", what());
 
     // What failed before it was sent is rejected, and the process has not counted it (KS-83).
     if !shape.filter && shape.how == How::Managed {
-        let counted = faulty.setup.statistics.snapshot();
-        let sent = faulty.setup.irps() as u64;
+        let counted = ran.setup.statistics.snapshot();
+        let sent = ran.setup.irps() as u64;
         let fast = u64::from(matches!(end, End::Fast(_)));
         assert_eq!(
             (counted.attempted, counted.irp, counted.fast),
@@ -103,7 +103,7 @@ fn verify(faulty: &Faulty, faults: &[usize]) {
             what()
         );
         assert_eq!(counted.rejected, 1 - sent - fast, "{}", what());
-        let operations = faulty.setup.world.counters().write_operations;
+        let operations = ran.setup.world.counters().write_operations;
         assert_eq!(operations, sent + fast, "{}", what());
     }
 }

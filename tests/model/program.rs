@@ -249,26 +249,14 @@ impl Setup {
         (self.shape.told == Told::Port).then_some(CONTEXT)
     }
 
-    fn write<'a>(&self) -> FileWrite<Cpu<'a>> {
+    fn write<'a>(&self, buffer: Address) -> FileWrite<Cpu<'a>> {
         let Shape { length, mode, .. } = self.shape;
         let (event, context) = (self.event(), self.context());
-        let write = FileWrite::new(
-            self.file,
-            event,
-            context,
-            self.block,
-            self.buffer,
-            length,
-            0,
-            mode,
-        );
+        let write = FileWrite::new(self.file, event, context, self.block, buffer, length, 0, mode);
         let locked = self.locked.borrow().as_ref().map(OwnedMdl::id);
         FileWrite {
             time_limit: self.shape.time_limit,
-            data: locked.map_or(write.data, |mdl| Data::Locked {
-                mdl,
-                address: self.buffer,
-            }),
+            data: locked.map_or(write.data, |mdl| Data::Locked { mdl, address: buffer }),
             ..write
         }
     }
@@ -276,7 +264,7 @@ impl Setup {
     /// Sets aside what a write with an IRP of the driver's own needs, if it is one.
     pub(crate) fn prepare(&self, cpu: &Cpu<'_>) -> Result<(), NtStatus> {
         if self.shape.how.is_owned() && self.record.borrow().is_none() {
-            let request = OwnedWrite::new(cpu, &self.write(), &self.statistics)?;
+            let request = OwnedWrite::new(cpu, &self.write(self.buffer), &self.statistics)?;
             self.record.replace(Some(request.record()));
             self.request.replace(Some(request));
         }
@@ -285,19 +273,24 @@ impl Setup {
 
     /// Submits the write, and prepares it if that was not done.
     pub(crate) fn submit(&self, cpu: &Cpu<'_>) -> NtStatus {
+        self.submit_from(cpu, self.buffer)
+    }
+
+    /// The same with its bytes at another address.
+    pub(crate) fn submit_from(&self, cpu: &Cpu<'_>, buffer: Address) -> NtStatus {
         if let Err(status) = self.prepare(cpu) {
             return status;
         }
         match self.shape.how {
-            How::Managed => managed::write(cpu, &self.statistics, &self.write()).status,
+            How::Managed => managed::write(cpu, &self.statistics, &self.write(buffer)).status,
             How::Owned | How::OwnedLocked => {
                 let request = self.request.take().unwrap();
-                owned::write(cpu, &self.statistics, &self.write(), request)
+                owned::write(cpu, &self.statistics, &self.write(buffer), request)
             }
             How::Nt => cpu.nt_write_file(&NtWrite {
                 event: self.event(),
                 port_context: self.context(),
-                ..NtWrite::new(self.file, self.block, self.buffer, self.shape.length)
+                ..NtWrite::new(self.file, self.block, buffer, self.shape.length)
             }),
         }
     }

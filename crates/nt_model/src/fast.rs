@@ -45,6 +45,15 @@ impl State {
         self.devices[device].seen.push(seen);
     }
 
+    /// What the routine of a device says of the write that it saw last.
+    fn end_fast(&mut self, device: DeviceId, kind: Kind, io: IoStatus) {
+        if let Some(seen) = self.devices[device].seen.last_mut()
+            && kind == Kind::Scripted
+        {
+            seen.ended = Some(io);
+        }
+    }
+
     /// The routine touches the address that it was given.
     fn take_fast(&mut self, device: DeviceId, from: Address, length: u32) -> Result<IoStatus, NtStatus> {
         let most = self.devices[device].script.takes.unwrap_or(length).min(length) as usize;
@@ -60,7 +69,6 @@ impl State {
         };
         if let Some(seen) = target.seen.last_mut() {
             seen.bytes_at_end = Some(bytes.clone());
-            seen.ended = Some(io);
             seen.bytes = Ok(bytes);
         }
         Ok(io)
@@ -103,7 +111,10 @@ impl Cpu<'_> {
             Kind::Filter | Kind::PassThrough(_) => self.forward_fast(device, call, buffer),
         };
         let result = match answer {
-            Ok(Some(io)) => io.status,
+            Ok(Some(io)) => {
+                self.with(|state| state.end_fast(device, kind, io));
+                io.status
+            }
             Ok(None) => {
                 self.note("  FastIoWrite returned FALSE", &[]);
                 return answer;
@@ -136,7 +147,7 @@ impl Cpu<'_> {
             FastRoutine::AcceptAsFileSystem if flags.is_some_and(FileFlags::is_write_through) => Ok(None),
             FastRoutine::Accept | FastRoutine::AcceptAsFileSystem => {
                 let io = self.with(|state| state.take_fast(device, arguments.buffer, arguments.length))?;
-                if script.moves_position {
+                if script.moves_position && io.information > 0 {
                     self.move_fast(arguments, io.information, aliased);
                 }
                 Ok(Some(io))

@@ -2,7 +2,7 @@
 
 use kswrite_core::{FileFlags, FileObjects, IoStatus, NtStatus};
 
-use crate::{BlockId, Cpu, DeviceId, EventId, FileId, Irql, PortContext, trace::io_args};
+use crate::{BlockId, Cpu, DeviceId, EventId, FileId, Irql, MdlId, PortContext, trace::io_args};
 
 impl FileObjects for Cpu<'_> {
     type Event = EventId;
@@ -29,6 +29,10 @@ impl FileObjects for Cpu<'_> {
         let args = [file.into(), offset.into()];
         self.enter("write CurrentByteOffset", Irql::Dispatch, &args);
         self.with(|state| state.live_file(file, "FILE_OBJECT.CurrentByteOffset").position = offset);
+    }
+
+    fn locked_length(&self, pages: MdlId) -> usize {
+        self.with(|state| state.mdl_length(pages))
     }
 
     fn has_completion_port(&self, file: FileId) -> bool {

@@ -122,15 +122,14 @@ impl Cpu<'_> {
     ///
     /// IRQL: `PASSIVE_LEVEL`.
     pub fn complete_any(&self, device: DeviceId, status: NtStatus) -> bool {
-        self.wait_for_work(device);
-        self.complete_oldest(device, status)
+        self.wait_for_work(device) && self.complete_oldest(device, status)
     }
 
-    /// Waits until a device holds an IRP, or there will never be one.
+    /// Waits until a device holds an IRP. FALSE, and no finding, if there will never be one.
     ///
     /// IRQL: `PASSIVE_LEVEL`.
-    pub fn wait_for_work(&self, device: DeviceId) {
-        let _held_or_never = self.block(WaitFor::Work(device), Patience::UNTIL_OVER);
+    pub fn wait_for_work(&self, device: DeviceId) -> bool {
+        self.block(WaitFor::Work(device), Patience::UNTIL_OVER) == NtStatus::SUCCESS
     }
 
     /// Completes the oldest IRP that a device holds now. FALSE: it holds none, or a cancel was faster.

@@ -121,6 +121,11 @@ impl OwnedWrite {
 impl<'a> Request<Cpu<'a>> for OwnedWrite {
     type Sent = OwnedSent;
 
+    fn is_cancelled(&self, cpu: &Cpu<'a>) -> bool {
+        cpu.enter("look at the token", Irql::Dispatch, &[]);
+        self.record.0.token.is_cancelled()
+    }
+
     fn begin(
         self,
         cpu: &Cpu<'a>,
