@@ -6,6 +6,7 @@ use anyhow::{Result, bail};
 use clap::{Parser, Subcommand};
 
 use crate::cost::CoreOptions;
+use crate::fuzz::FuzzOptions;
 use crate::layout::Layout;
 use crate::mutants::MutantsOptions;
 use crate::run::{BenchOptions, RunOptions};
@@ -13,7 +14,7 @@ use crate::sanitize::SanitizeOptions;
 use crate::test::TestOptions;
 use crate::tools::{self, Purpose};
 use crate::wine::WineOptions;
-use crate::{build, check, clean, cost, mutants, run, sanitize, test, wine};
+use crate::{build, check, clean, cost, fuzz, mutants, run, sanitize, test, wine};
 
 /// Every developer command of kswrite.
 ///
@@ -59,6 +60,13 @@ enum Command {
     ///
     /// Needs a nightly toolchain with the sources of the standard library; has rustup install them.
     Sanitize(SanitizeOptions),
+    /// Feed the fuzz targets with inputs of libFuzzer's: programs of the model, and whatever a program can send to a
+    /// driver.
+    ///
+    /// The exit code is 0 only if nothing is found. A finding is shown with the command that makes it again; what is
+    /// learnt is kept in target/kswrite/fuzz, and the next run goes on from there. Needs a nightly toolchain, which
+    /// rustup is asked for, and cargo-fuzz, which is built into target/kswrite/tools.
+    Fuzz(FuzzOptions),
     /// Check format, lints for Linux and for the Windows targets, and dependency edges.
     Check,
     /// Run a Windows program in the prepared Wine prefix, with the drivers loaded.
@@ -102,6 +110,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode> {
         }
         Command::Test(options) => return test::test(&layout, &options),
         Command::Mutants(options) => return mutants::mutants(&layout, &options),
+        Command::Fuzz(options) => return fuzz::fuzz(&layout, &options),
         Command::Sanitize(options) => return sanitize::sanitize(&layout, &options),
         Command::Check => return check::check(&layout),
         Command::Wine(options) => return wine::command(&layout, &options),

@@ -18,6 +18,7 @@ mod check;
 mod clean;
 mod cli;
 mod cost;
+mod fuzz;
 mod inf;
 mod interrupt;
 mod layout;
