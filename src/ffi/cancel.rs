@@ -67,7 +67,9 @@ impl<C: Cancelled> HeldCancel<C> {
     }
 
     /// Whether the IRP was cancelled: its `Cancel` field.
-    fn is_cancelled(&self) -> bool {
+    ///
+    /// IRQL: any.
+    pub fn is_cancelled(&self) -> bool {
         // SAFETY: INVARIANT: the IRP is held.
         let cancel = unsafe { &raw mut (*self.0.as_ptr()).Cancel };
         // SAFETY: the byte lives as long as the IRP; the I/O manager sets it from another thread.

@@ -98,7 +98,7 @@ unsafe impl Sync for OwnEvent {}
 
 impl OwnEvent {
     /// An event that must be [initialised](Self::initialize) where it will stay.
-    pub fn new() -> Self {
+    pub fn uninitialized() -> Self {
         Self(UnsafeCell::new(KEVENT::default()))
     }
 

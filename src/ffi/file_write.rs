@@ -176,7 +176,7 @@ impl FileWriteRequest {
             handoff: Handoff::new(),
             lower: None,
             block: StatusBlock::untouched(),
-            over: OwnEvent::new(),
+            over: OwnEvent::uninitialized(),
             result: WriteResult::NONE,
         };
         let mut state = match NonPagedBox::charged(state, STATE_TAG) {
@@ -241,6 +241,14 @@ impl FileWriteRequest {
         Ok(SentFileWrite(state))
     }
 
+    /// Whether the control request was cancelled.
+    pub fn is_cancelled(&self) -> bool {
+        // SAFETY: the pointer of an owned IRP is not NULL.
+        let irp = unsafe { NonNull::new_unchecked(self.0.origin.irp.as_ptr()) };
+        // SAFETY: the control request is held.
+        unsafe { HeldCancel::<SentFileWrite>::of(irp) }.is_cancelled()
+    }
+
     /// Nothing was sent. Returns the status.
     pub fn refuse(mut self, status: NtStatus, decision: Decision) -> NtStatus {
         self.0.result.decision = decision;
@@ -260,7 +268,7 @@ impl FileWriteRequest {
         if ended.completion == Completion::Pended && self.0.patience.is_none() {
             self.0.result.returned = NtStatus::PENDING;
             self.0.result.last = ended.io.status;
-            self.conclude();
+            let _status_of_the_request = self.conclude();
             return returned;
         }
         self.leave_to_submitter(returned, ended.io.status)

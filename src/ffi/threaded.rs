@@ -116,9 +116,9 @@ impl ThreadWrite {
             status: AtomicI32::new(0),
             asked: AtomicBool::new(false),
             block: StatusBlock::untouched(),
-            news: OwnEvent::new(),
-            over: OwnEvent::new(),
-            left: OwnEvent::new(),
+            news: OwnEvent::uninitialized(),
+            over: OwnEvent::uninitialized(),
+            left: OwnEvent::uninitialized(),
         };
         let state = NonPagedBox::charged(state, WATCH_TAG)
             .map_err(|(state, status): (State, NtStatus)| (state.origin.irp, status))?;
@@ -192,12 +192,13 @@ impl ThreadWrite {
 }
 
 impl Watch {
-    fn state(&self) -> &State {
+    /// Not to be kept.
+    fn state<'a>(self) -> &'a State {
         // SAFETY: INVARIANT: the owner waits for whoever uses this.
         unsafe { self.0.as_ref() }
     }
 
-    fn news(&self) -> Event {
+    fn news(self) -> Event {
         // SAFETY: the event is initialised, and lives as long as the state.
         unsafe { self.state().news.get() }
     }

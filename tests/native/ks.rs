@@ -208,6 +208,8 @@ fn counted(device: &File) -> Statistics {
     control(device, filter::GET_STATISTICS, &selector).expect("the filter tells its counters")
 }
 
+/// What a status block says of a success. An option, as the reports have it.
+#[expect(clippy::unnecessary_wraps, reason = "compared with what may be absent")]
 fn ok(length: usize) -> Option<(i32, u64)> {
     Some((SUCCESS, length as u64))
 }
@@ -415,14 +417,14 @@ fn ks_16_17_22_position() {
         for script in [Script::default(), irp_script(sink::Completion::Inline)] {
             let case = Case::new();
             let file = open(kind, script);
-            for position in [0, 5, (1 << 32) + 5, 0xFFFF_FFFF] {
+            for position in [0_i64, 5, (1 << 32) + 5, 0xFFFF_FFFF] {
                 host.change(&file, |fields| fields.current_byte_offset = position);
                 let report = case.write(&FileObjectWrite::new(&file, &pattern(100, 2)));
                 assert_eq!(report.returned, SUCCESS);
                 assert_eq!(host.fields(&file).current_byte_offset, position, "{kind:?}");
                 let placed = state(&file).high_water;
                 assert!(
-                    placed >= position as u64 + 100,
+                    placed >= position.cast_unsigned() + 100,
                     "{kind:?} {position:#x}: {placed:#x}"
                 );
             }
@@ -1248,18 +1250,22 @@ impl Numbers {
         (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % below.max(1)
     }
 
+    fn one_of<T: Copy>(&mut self, values: &[T]) -> T {
+        let index = self.next(values.len() as u64) as usize;
+        *values.get(index).expect("an index below the length")
+    }
+
     fn script(&mut self) -> Script {
-        let completion = [
+        let completions = [
             sink::Completion::Inline,
             sink::Completion::Pended,
             sink::Completion::Held,
         ];
-        let status = [SUCCESS, SUCCESS, SUCCESS, BUFFER_OVERFLOW, IO_DEVICE_ERROR];
         Script {
             fast: self.next(2) as u32,
-            completion: completion[self.next(3) as usize] as u32,
-            status: status[self.next(5) as usize],
-            short_by: [0, 0, 7][self.next(3) as usize],
+            completion: self.one_of(&completions) as u32,
+            status: self.one_of(&[SUCCESS, SUCCESS, SUCCESS, BUFFER_OVERFLOW, IO_DEVICE_ERROR]),
+            short_by: self.one_of(&[0, 0, 7]),
             ..Script::default()
         }
     }
@@ -1272,7 +1278,7 @@ fn run_program(case: &Case, file: &File, numbers: &mut Numbers) -> (u64, bool) {
     let event = Event::new(false).expect("an event");
     let mut calls = Vec::new();
     let (mut written, mut is_all) = (0, true);
-    for _ in 0..1 + numbers.next(6) {
+    for _ in 0..=numbers.next(6) {
         match numbers.next(4) {
             0 => {
                 crate::rig::set_script(file, numbers.script()).expect("the script makes sense");
@@ -1286,7 +1292,7 @@ fn run_program(case: &Case, file: &File, numbers: &mut Numbers) -> (u64, bool) {
                 }
             }
             _ => {
-                let length = [0, 1, 100, 4096, 5000, 70_000][numbers.next(6) as usize];
+                let length = numbers.one_of(&[0, 1, 100, 4096, 5000, 70_000]);
                 let mut write = FileObjectWrite::new(file, &pattern(length, 15))
                     .key(numbers.next(1 << 31) as u32)
                     .at(numbers.next(1 << 20) as i64);
@@ -1313,7 +1319,7 @@ fn random_programs() {
     let case = Case::new();
     for seed in 1..=1000 {
         let mut numbers = Numbers(seed * 0x9E37_79B9_7F4A_7C15);
-        let kind = SinkKind::ALL[numbers.next(3) as usize];
+        let kind = numbers.one_of(&SinkKind::ALL);
         let file = open(kind, numbers.script());
         let (written, is_all) = run_program(&case, &file, &mut numbers);
         let seen = state(&file);

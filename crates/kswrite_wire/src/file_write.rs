@@ -85,7 +85,7 @@ pub mod flags {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable)]
 #[repr(C)]
 pub struct Header {
-    /// `size_of::<Header>()`.
+    /// [`Header::SIZE`].
     pub size: u32,
     /// See [`flags`].
     pub flags: u32,
@@ -109,6 +109,11 @@ pub struct Header {
     pub mode: u32,
     /// A [`Completer`].
     pub completer: u32,
+}
+
+impl Header {
+    /// Bytes of a header.
+    pub const SIZE: u32 = 72;
 }
 
 /// Where the bytes of a write are.
@@ -173,7 +178,7 @@ pub enum WriteError {
 /// The first thing that makes no sense.
 pub fn parse(input: &[u8]) -> Result<Write<'_>, WriteError> {
     let (header, inline) = Header::read_from_prefix(input).map_err(|_| WriteError::Size)?;
-    if header.size as usize != size_of::<Header>() {
+    if header.size != Header::SIZE {
         return Err(WriteError::Size);
     }
     let has = |flag| header.flags & flag != 0;
@@ -261,6 +266,8 @@ numbered! {
         ShortTable = 10, "short-table";
         /// The slot is NULL.
         EmptySlot = 11, "empty-slot";
+        /// The write was cancelled before it began.
+        Cancelled = 12, "cancelled";
     }
 }
 
@@ -362,6 +369,9 @@ pub struct CheckedReport {
 }
 
 impl Report {
+    /// Bytes of a report.
+    pub const SIZE: u32 = 48;
+
     /// Checks every field; `None`: one makes no sense.
     pub fn check(&self) -> Option<CheckedReport> {
         let block = match self.block_written {
@@ -383,8 +393,8 @@ impl Report {
     }
 }
 
-const _: () = assert!(size_of::<Header>() == 2 * 4 + 6 * 8 + 4 * 4);
-const _: () = assert!(size_of::<Report>() == 4 * 4 + 8 + 6 * 4);
+const _: () = assert!(size_of::<Header>() == Header::SIZE as usize);
+const _: () = assert!(size_of::<Report>() == Report::SIZE as usize);
 
 #[cfg(test)]
 mod tests {
@@ -392,7 +402,7 @@ mod tests {
     use std::vec::Vec;
 
     const KERNEL: Header = Header {
-        size: size_of::<Header>() as u32,
+        size: Header::SIZE,
         flags: 0,
         file: 4,
         event: 0,
@@ -522,7 +532,7 @@ mod tests {
                 block_written: 2,
                 ..report
             },
-            Report { skip: 12, ..report },
+            Report { skip: 13, ..report },
             Report { carrier: 6, ..report },
             Report {
                 completion: 4,

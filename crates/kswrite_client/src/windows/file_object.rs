@@ -117,7 +117,7 @@ impl FileObjectWrite {
     fn of_mode(file: &File, mode: Mode) -> Self {
         Self {
             header: Header {
-                size: size_of::<Header>() as u32,
+                size: Header::SIZE,
                 file: file.number(),
                 mode: mode as u32,
                 completer: Completer::Driver as u32,
@@ -186,7 +186,7 @@ impl FileObjectWrite {
         let mut buffer = self.to_bytes();
         // Both lengths are far below 4 GiB, or `start` refuses the buffer.
         let input = u32::try_from(buffer.len()).unwrap_or(u32::MAX);
-        let output = size_of::<Report>() as u32;
+        let output = Report::SIZE;
         buffer.resize(buffer.len().max(size_of::<Report>()), 0);
         let operation = Operation::by_event()?;
         Ok(FileObjectCall(operation.start(

@@ -30,7 +30,8 @@ pub fn read(handle: u64) -> Result<FileFields, NTSTATUS> {
             // SAFETY: every view of the union is plain integers.
             current_byte_offset: unsafe { object.CurrentByteOffset.QuadPart },
             flags: object.Flags,
-            event_set: u32::from(is_event_set(file)),
+            // SAFETY: the file object is referenced.
+            event_set: u32::from(unsafe { is_event_set(file) }),
             final_status: object.FinalStatus,
             has_port: u32::from(!object.CompletionContext.is_null()),
         }
@@ -38,8 +39,12 @@ pub fn read(handle: u64) -> Result<FileFields, NTSTATUS> {
 }
 
 /// Whether `Event` of a file object is signalled.
-pub fn is_event_set(file: PFILE_OBJECT) -> bool {
-    // SAFETY: callers have a live file object.
+///
+/// # Safety
+///
+/// `file` is a live file object that was opened on a device in this process.
+pub unsafe fn is_event_set(file: PFILE_OBJECT) -> bool {
+    // SAFETY: the caller's promise.
     let event = unsafe { &raw mut (*file).Event };
     // SAFETY: the event was initialised when the file was opened.
     unsafe { sys::KeReadStateEvent(event) != 0 }

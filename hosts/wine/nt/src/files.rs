@@ -5,9 +5,8 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use wdk_sys::{
-    _EVENT_TYPE::NotificationEvent, IRP_MJ_CLEANUP, IRP_MJ_CLOSE, NTSTATUS, PDEVICE_OBJECT, PFILE_OBJECT,
-    PIRP, PVOID, STATUS_DEVICE_DOES_NOT_EXIST, STATUS_FILE_CLOSED, STATUS_MORE_PROCESSING_REQUIRED,
-    STATUS_PENDING,
+    IRP_MJ_CLEANUP, IRP_MJ_CLOSE, NTSTATUS, PDEVICE_OBJECT, PFILE_OBJECT, PIRP, PVOID,
+    STATUS_DEVICE_DOES_NOT_EXIST, STATUS_FILE_CLOSED, STATUS_MORE_PROCESSING_REQUIRED, STATUS_PENDING,
 };
 
 use crate::irp::Irp;
@@ -130,10 +129,6 @@ pub fn give_back() {
 /// `IRP_MJ_CREATE` begins, for a file on `device`.
 pub fn open(file: PFILE_OBJECT, device: PDEVICE_OBJECT) {
     hold(device);
-    // SAFETY: Wine made the file object for this create.
-    let event = unsafe { &raw mut (*file).Event };
-    // SAFETY: nobody has used the event yet: Wine leaves it as zeroes.
-    unsafe { sys::KeInitializeEvent(event, NotificationEvent, 0) };
     let state = File {
         outstanding: 1,
         opened: device.expose_provenance(),

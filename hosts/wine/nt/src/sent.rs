@@ -62,6 +62,8 @@ fn record(view: Irp) -> SentIrp {
     // SAFETY: no preconditions.
     let thread = unsafe { sys::PsGetCurrentThread() };
     let used = header.Cancel != 0 || header.CancelRoutine.is_some() || header.PendingReturned != 0;
+    // SAFETY: a driver sends an IRP with a live file object, or none.
+    let event_set = !file.is_null() && unsafe { file_fields::is_event_set(file) };
     let bits = [
         (!buffers.system_buffer.is_null(), sent::SYSTEM_BUFFER),
         (!buffers.mdl.is_null(), sent::MDL),
@@ -71,17 +73,13 @@ fn record(view: Irp) -> SentIrp {
         (!header.UserIosb.is_null(), sent::USER_IOSB),
         (tail.Thread == thread.cast(), sent::THREAD),
         (!file.is_null() && tail.OriginalFileObject == file, sent::FILE),
-        (
-            !file.is_null() && file_fields::is_event_set(file),
-            sent::FILE_EVENT,
-        ),
+        (event_set, sent::FILE_EVENT),
         (used, sent::USED),
         (apc_routine.is_some(), sent::APC_ROUTINE),
     ];
     SentIrp {
         offset,
-        // SAFETY: as above.
-        apc_context: unsafe { apc.UserApcContext }.addr() as u64,
+        apc_context: apc.UserApcContext.addr() as u64,
         length,
         key,
         irp_flags: header.Flags,

@@ -18,8 +18,9 @@ use alloc::sync::Arc;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use wdk_sys::{
-    DEVICE_OBJECT, IO_COMPLETION_ROUTINE, IRP_MJ_CLOSE, IRP_MJ_CREATE, IRP_MJ_DEVICE_CONTROL, IRP_MJ_READ,
-    IRP_MJ_WRITE, NTSTATUS, PDEVICE_OBJECT, PIRP, PVOID, STATUS_PENDING, STATUS_SUCCESS,
+    _EVENT_TYPE::NotificationEvent, DEVICE_OBJECT, IO_COMPLETION_ROUTINE, IRP_MJ_CLOSE, IRP_MJ_CREATE,
+    IRP_MJ_DEVICE_CONTROL, IRP_MJ_READ, IRP_MJ_WRITE, NTSTATUS, PDEVICE_OBJECT, PIRP, PVOID, STATUS_PENDING,
+    STATUS_SUCCESS,
 };
 use wine_state::buffers::{self, Method};
 
@@ -27,7 +28,7 @@ use crate::files::{self, Closing};
 use crate::irp::{BufferFields, Irp};
 use crate::lock::Lock;
 use crate::mdl::Mdl;
-use crate::{drivers, image, irql, report};
+use crate::{drivers, image, irql, report, sys};
 
 /// How a device's own dispatch is called.
 pub type Dispatch = fn(PDEVICE_OBJECT, Irp) -> NTSTATUS;
@@ -93,6 +94,10 @@ pub fn enter(device: PDEVICE_OBJECT, irp: Irp, dispatch: Dispatch) -> NTSTATUS {
         CREATE => {
             // SAFETY: the file object that Wine is opening.
             let opened = unsafe { (*file).DeviceObject };
+            // SAFETY: as above.
+            let event = unsafe { &raw mut (*file).Event };
+            // SAFETY: nobody has used the event yet: Wine leaves it as zeroes.
+            unsafe { sys::KeInitializeEvent(event, NotificationEvent, 0) };
             files::open(file, opened);
         }
         CLOSE => match files::close(device, file, irp) {
