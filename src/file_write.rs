@@ -235,6 +235,7 @@ const fn skip(why: fast::Skip) -> Skip {
         fast::Skip::NoFile => Skip::NoFile,
         fast::Skip::Packet => Skip::Packet,
         fast::Skip::BadParameter => Skip::BadParameter,
+        fast::Skip::Cancelled => Skip::Cancelled,
         fast::Skip::NoTable => Skip::NoTable,
         fast::Skip::ShortTable => Skip::ShortTable,
         fast::Skip::EmptySlot => Skip::EmptySlot,

@@ -128,6 +128,10 @@ impl FileObjects for NtKernel {
         file.set_current_byte_offset(offset);
     }
 
+    fn locked_length(&self, pages: BorrowedMdl) -> usize {
+        pages.length()
+    }
+
     fn has_completion_port(&self, file: File) -> bool {
         file.has_completion_port()
     }
@@ -287,6 +291,10 @@ impl owned::SentWrite<NtKernel> for SentWrite {
 /// A write to a file object: the control request is held until the write is over.
 impl Request<NtKernel> for FileWriteRequest {
     type Sent = SentFileWrite;
+
+    fn is_cancelled(&self, _kernel: &NtKernel) -> bool {
+        Self::is_cancelled(self)
+    }
 
     fn begin(
         self,

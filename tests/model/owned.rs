@@ -32,36 +32,64 @@ fn with_token(rig: &Rig, write: &Write, before: impl FnOnce(&WriteRecord)) -> (N
     (owned::write(&cpu, &rig.statistics, write, request), record)
 }
 
-/// A token that was cancelled before keeps the write from being sent. The write fails at once, as any other does.
+/// A token that was cancelled before keeps the write from being attempted, by fast I/O as by an IRP. The event is
+/// cleared, as for any write that fails at once.
 #[test]
-fn a_token_cancelled_before_the_write_is_sent() {
+fn a_token_cancelled_before_the_write_begins() {
     for method in METHODS {
         for flags in KINDS {
-            let rig = Rig::new(Script::hold(method), flags);
-            let (told, record) = with_token(&rig, &rig.write(), |record| {
+            let rig = Rig::new(Script::hold(method).with_fast(FastRoutine::Accept), flags);
+            let asynchronous = flags == ASYNCHRONOUS;
+            let write = if asynchronous {
+                rig.write_with_event()
+            } else {
+                rig.write()
+            };
+            let (told, record) = with_token(&rig, &write, |record| {
                 assert!(!record.cancel(&rig.cpu()), "nothing is under way");
             });
             assert_eq!(told, NtStatus::CANCELLED);
-            let expected = Effects {
-                file_event: Signal::Cleared,
-                statistics: Snapshot {
-                    attempted: 1,
-                    skipped: 1,
-                    rejected: 1,
-                    ..Snapshot::default()
-                },
-                ..nothing()
+            let event = if asynchronous {
+                Signal::Cleared
+            } else {
+                Signal::Untouched
             };
+            let expected = Effects { event, ..nothing() };
             assert_eq!(rig.effects(), expected, "{method:?} {flags:?}");
             assert_eq!(
                 (record.refused(), record.ended()),
                 (Some(NtStatus::CANCELLED), None)
             );
             let decision = record.decision().unwrap();
+            assert_eq!(decision.attempt, Outcome::Skipped(Skip::Cancelled));
             assert_eq!(decision.cancel, CancelOutcome::BeforeSend);
-            assert_eq!(decision.completion, None);
+            assert_eq!((decision.carrier, decision.completion), (None, None));
             rig.check();
         }
+    }
+}
+
+/// A caller's MDL that does not cover the write is refused before anything is touched.
+#[test]
+fn an_mdl_that_is_too_short() {
+    for method in METHODS {
+        let rig = Rig::new(
+            Script::inline(method).with_fast(FastRoutine::Accept),
+            ASYNCHRONOUS,
+        );
+        let pages = rig
+            .cpu()
+            .lock_pages(rig.buffer, LENGTH - 1, ProcessorMode::User)
+            .unwrap();
+        let write = rig.write_with_event().with_mdl(pages.id(), rig.buffer);
+        assert_eq!(
+            rig.submit_by(Side::Owned, &write),
+            NtStatus::INVALID_PARAMETER,
+            "{method:?}"
+        );
+        drop(pages);
+        assert_eq!(rig.effects(), nothing());
+        rig.check();
     }
 }
 

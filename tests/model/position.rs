@@ -3,7 +3,7 @@
 use kswrite_core::{ByteOffset, NtStatus, Position};
 use nt_model::{FastRoutine, FastTable, OnIrp, Script};
 
-use crate::rig::{Effects, KINDS, Rig, SIDES, Write, nothing};
+use crate::rig::{Effects, KINDS, Rig, SIDES, SYNCHRONOUS, Write, nothing};
 
 /// KS-16: an explicit offset reaches the device as it is, by both ways; -1 is for the device to understand, -2 is the
 /// position; any other negative one is refused before anything is touched.
@@ -118,6 +118,30 @@ fn ks_17_the_position() {
                     rig.check();
                 }
             }
+        }
+    }
+}
+
+/// KS-17, KS-61: a device that returns success for an IRP that it completed with an error has written nothing that could
+/// move the position.
+#[test]
+fn ks_17_61_a_contradiction_moves_nothing() {
+    for side in SIDES {
+        for (returned, status) in [
+            (NtStatus::SUCCESS, NtStatus::IO_DEVICE_ERROR),
+            (NtStatus::BUFFER_OVERFLOW, NtStatus::CANCELLED),
+        ] {
+            let end = OnIrp::ReturnOther { returned, status };
+            let rig = Rig::new(Script::default().on_irp(end), SYNCHRONOUS);
+            rig.world.set_position(rig.file, 100);
+            let write = Write {
+                position: Position::Advance,
+                ..rig.write()
+            };
+            assert_eq!(rig.submit_by(side, &write), returned, "{side:?}");
+            let effects = rig.effects();
+            assert_eq!((effects.position, effects.block), (100, None), "{side:?}");
+            rig.check();
         }
     }
 }

@@ -28,6 +28,11 @@ impl FileObjects for Cpu {
     }
 
     #[inline(never)]
+    fn locked_length(&self, _pages: usize) -> usize {
+        usize::MAX
+    }
+
+    #[inline(never)]
     fn has_completion_port(&self, (): ()) -> bool {
         self.0.file.port.get()
     }

@@ -31,6 +31,8 @@ pub enum Skip {
     Packet,
     /// An argument makes no sense; nothing was attempted.
     BadParameter,
+    /// The write was cancelled before it began.
+    Cancelled,
     /// The driver has no fast-I/O table.
     NoTable,
     /// The table ends before the slot.

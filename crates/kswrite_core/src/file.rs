@@ -99,9 +99,8 @@ impl<K: FileObjects> FileWrite<K> {
         }
     }
 
-    /// The same write, with its bytes in pages that the caller has locked, at least `length` bytes of them.
-    /// `address` is where the requestor sees them. The pages stay locked, and the caller's, until the write is
-    /// over.
+    /// The same write, with its bytes in pages that the caller has locked. `address` is where the
+    /// requestor sees them. The pages stay locked, and the caller's, until the write is over.
     #[must_use]
     pub fn with_mdl(self, mdl: K::LockedPages, address: K::Address) -> Self {
         let data = Data::Locked { mdl, address };
@@ -128,12 +127,17 @@ impl<K: FileObjects> FileWrite<K> {
     ///
     /// # Errors
     ///
-    /// `STATUS_INVALID_PARAMETER`: an event for a synchronous file object, or an offset that is negative
-    /// and not one of the two special values. Nothing has been touched then.
+    /// `STATUS_INVALID_PARAMETER`: an event for a synchronous file object, an offset that is negative and not
+    /// one of the two special values, or an MDL that does not cover the write. Nothing has been touched then.
     #[inline]
     pub(crate) fn capture(&self, kernel: &K) -> Result<(WriteCall<K>, FileFlags), NtStatus> {
         let flags = kernel.file_flags(self.file);
         if self.event.is_some() && flags.is_synchronous() && !defect!("ro-19") {
+            return Err(NtStatus::INVALID_PARAMETER);
+        }
+        if let Data::Locked { mdl, .. } = self.data
+            && kernel.locked_length(mdl) < self.length as usize
+        {
             return Err(NtStatus::INVALID_PARAMETER);
         }
         let offset = match self.offset {
@@ -248,18 +252,19 @@ impl<K: FileObjects> FileWrite<K> {
         }
     }
 
-    /// Moves the position of a synchronous file object after a write that is over, if this write is told to.
-    /// `start` is where the write began. An append has no known start, and moves nothing.
+    /// Whether this write moves the position: only that of a synchronous file object means something.
+    pub(crate) fn advances(&self, flags: FileFlags) -> bool {
+        self.position == Position::Advance && flags.is_synchronous()
+    }
+
+    /// Moves the position after a write that is over, if this write is told to. `start` is where the write
+    /// began. An append has no known start, and moves nothing.
     #[inline]
-    pub(crate) fn advance(&self, kernel: &K, flags: FileFlags, start: i64, status: NtStatus) {
-        let moves =
-            self.position == Position::Advance && flags.is_synchronous() && !status.is_error() && start >= 0;
-        if !moves {
-            return;
+    pub(crate) fn advance(&self, kernel: &K, flags: FileFlags, start: i64, io: IoStatus) {
+        if self.advances(flags) && !io.status.is_error() && start >= 0 {
+            let written = i64::try_from(io.information).unwrap_or(i64::MAX);
+            kernel.set_current_byte_offset(self.file, start.saturating_add(written));
         }
-        let written = kernel.load_status(self.status_block).information;
-        let written = i64::try_from(written).unwrap_or(i64::MAX);
-        kernel.set_current_byte_offset(self.file, start.saturating_add(written));
     }
 }
 

@@ -65,6 +65,12 @@ impl Patience {
         alertable: false,
         time_limit: None,
     };
+
+    /// Only what has come already is found.
+    pub const NOT_AT_ALL: Self = Self {
+        time_limit: Some(0),
+        ..Self::UNTIL_OVER
+    };
 }
 
 /// Services for file objects and events.
@@ -90,6 +96,9 @@ pub trait FileObjects: Kernel {
 
     /// Sets `FILE_OBJECT.CurrentByteOffset`.
     fn set_current_byte_offset(&self, file: Self::File, offset: i64);
+
+    /// `MmGetMdlByteCount`: how many bytes the pages of a caller hold.
+    fn locked_length(&self, pages: Self::LockedPages) -> usize;
 
     /// Whether the file object is associated with a completion port.
     fn has_completion_port(&self, file: Self::File) -> bool;

@@ -13,5 +13,5 @@ pub fn dispatch<K: Kernel, R: Request<K>>(
 ) -> NtStatus {
     let outcome = fast::attempt(kernel, call);
     statistics.attempted(outcome);
-    owned::launch(kernel, statistics, call, request, outcome)
+    owned::launch(kernel, statistics, call, request, outcome).status
 }

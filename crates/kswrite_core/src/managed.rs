@@ -5,8 +5,8 @@
 //! thread exits first. After the IRP was sent, nothing of it is touched here.
 
 use crate::{
-    CancelOutcome, Completion, Data, Decision, FileObjects, FileWrite, NtStatus, Patience, ProcessorMode,
-    Statistics, WriteCall, defect,
+    CancelOutcome, Completion, Data, Decision, FileFlags, FileObjects, FileWrite, IoStatus, NtStatus,
+    Patience, ProcessorMode, Statistics, WriteCall, defect,
     fast::{Outcome, Skip},
     payload::{self, Payload},
 };
@@ -161,24 +161,40 @@ pub fn write<K: ThreadIrps>(kernel: &K, statistics: &Statistics, write: &FileWri
     if !defect!("ro-06") {
         statistics.attempted(outcome);
     }
-    let status = if let Outcome::Done(io) = outcome {
+    let (status, io) = if let Outcome::Done(io) = outcome {
         if !defect!("ro-06") {
             kernel.count_operation();
             kernel.count_transfer(io.information);
         }
         decision.completion = Some(Completion::Fast);
-        write.report_fast(kernel, flags, io)
+        (write.report_fast(kernel, flags, io), Some(io))
     } else if let Some(code) = outcome.final_fault(&call) {
         statistics.rejected();
-        code
+        (code, None)
     } else {
         call.prepare_irp(kernel, flags);
-        by_irp(kernel, statistics, write, &call, &mut decision)
+        let status = by_irp(kernel, statistics, write, &call, &mut decision);
+        (status, reported(kernel, write, flags, status))
     };
-    if status != NtStatus::PENDING {
-        write.advance(kernel, flags, call.offset, status);
+    if let Some(io) = io {
+        write.advance(kernel, flags, call.offset, io);
     }
     Submitted { status, decision }
+}
+
+/// What the I/O manager wrote to the status block of a write that is to move the position. A device may return
+/// success for an IRP that it completed with an error; then the block was left alone, and the event of the file
+/// object tells.
+fn reported<K: ThreadIrps>(
+    kernel: &K,
+    write: &FileWrite<K>,
+    flags: FileFlags,
+    status: NtStatus,
+) -> Option<IoStatus> {
+    let written = write.advances(flags)
+        && !status.is_error()
+        && kernel.wait_for_file(write.file, Patience::NOT_AT_ALL) == NtStatus::SUCCESS;
+    written.then(|| kernel.load_status(write.status_block))
 }
 
 /// Probes, allocates, sends, and waits if the file object is synchronous. Apart, so that fast I/O does not pay

@@ -17,7 +17,7 @@
 use crate::{
     CancelOutcome, Completion, Decision, Ended, FileObjects, FileWrite, Handoff, IoStatus, Kernel, NtStatus,
     Patience, Statistics, WriteCall, defect,
-    fast::Outcome,
+    fast::{Outcome, Skip},
     payload::{self, Payload},
 };
 
@@ -39,6 +39,13 @@ pub trait Request<K: Kernel>: Sized {
         payload: Payload<K>,
         decision: Decision,
     ) -> Result<Self::Sent, (Self, NtStatus)>;
+
+    /// Whether the write was cancelled before it began. Then it is refused before anything is attempted. A
+    /// filter leaves this to [`arm_cancel`](SentWrite::arm_cancel), as the I/O manager does.
+    fn is_cancelled(&self, kernel: &K) -> bool {
+        let _ = kernel;
+        false
+    }
 
     /// Nothing was sent. Returns the status, for the caller.
     fn refuse(self, kernel: &K, status: NtStatus, decision: Decision) -> NtStatus;
@@ -122,12 +129,17 @@ pub fn write<K: FileObjects, R: Request<K>>(
     let (mut call, flags) = match write.capture(kernel) {
         Ok(captured) => captured,
         Err(status) => {
-            let decision = Decision::new(Outcome::Skipped(crate::fast::Skip::BadParameter));
+            let decision = Decision::new(Outcome::Skipped(Skip::BadParameter));
             return request.refuse(kernel, status, decision);
         }
     };
     if let Some(event) = write.event {
         kernel.clear_event(event);
+    }
+    if request.is_cancelled(kernel) {
+        let mut decision = Decision::new(Outcome::Skipped(Skip::Cancelled));
+        decision.cancel = CancelOutcome::BeforeSend;
+        return request.refuse(kernel, NtStatus::CANCELLED, decision);
     }
     let outcome = write.attempt(kernel, flags, &call);
     statistics.attempted(outcome);
@@ -136,11 +148,26 @@ pub fn write<K: FileObjects, R: Request<K>>(
         kernel.clear_file_event(write.file);
         call.prepare_irp(kernel, flags);
     }
-    let status = launch(kernel, statistics, &call, request, outcome);
-    if status != NtStatus::PENDING {
-        write.advance(kernel, flags, call.offset, status);
+    let launched = launch(kernel, statistics, &call, request, outcome);
+    if let Some(io) = launched.io {
+        write.advance(kernel, flags, call.offset, io);
     }
-    status
+    launched.status
+}
+
+/// What the submitting thread knows when it is done.
+pub(crate) struct Launched {
+    /// For its caller.
+    pub(crate) status: NtStatus,
+    /// How the write ended, if it did so in this thread.
+    io: Option<IoStatus>,
+}
+
+impl Launched {
+    const PENDING: Self = Self {
+        status: NtStatus::PENDING,
+        io: None,
+    };
 }
 
 /// Goes on after the fast attempt: completes what it did, or sends an IRP.
@@ -150,7 +177,7 @@ pub(crate) fn launch<K: Kernel, R: Request<K>>(
     call: &WriteCall<K>,
     request: R,
     outcome: Outcome,
-) -> NtStatus {
+) -> Launched {
     let mut decision = Decision::new(outcome);
     if let Outcome::Done(io) = outcome {
         let ended = Ended {
@@ -158,7 +185,9 @@ pub(crate) fn launch<K: Kernel, R: Request<K>>(
             completion: Completion::Fast,
             cancel: CancelOutcome::NotAsked,
         };
-        return request.complete(kernel, ended);
+        let status = request.complete(kernel, ended);
+        let io = Some(io);
+        return Launched { status, io };
     }
     if let Some(status) = outcome.final_fault(call) {
         return refuse(kernel, statistics, request, status, decision);
@@ -188,9 +217,10 @@ fn refuse<K: Kernel, R: Request<K>>(
     request: R,
     status: NtStatus,
     decision: Decision,
-) -> NtStatus {
+) -> Launched {
     statistics.rejected();
-    request.refuse(kernel, status, decision)
+    let status = request.refuse(kernel, status, decision);
+    Launched { status, io: None }
 }
 
 /// The submitting thread, after the device returned.
@@ -199,7 +229,7 @@ fn settle<K: Kernel, S: SentWrite<K>>(
     statistics: &Statistics,
     sent: S,
     returned: NtStatus,
-) -> NtStatus {
+) -> Launched {
     if let Some(patience) = sent.patience() {
         return wait_until_over(kernel, statistics, sent, returned, patience);
     }
@@ -214,7 +244,7 @@ fn settle<K: Kernel, S: SentWrite<K>>(
     if sent.handoff().leave().was_last() {
         let _caller_was_told_pending = conclude(kernel, statistics, sent, Completion::Pended);
     }
-    NtStatus::PENDING
+    Launched::PENDING
 }
 
 /// The submitting thread does not leave before the others have, so it is the one that concludes, and until
@@ -225,7 +255,7 @@ fn wait_until_over<K: Kernel, S: SentWrite<K>>(
     sent: S,
     returned: NtStatus,
     patience: Patience,
-) -> NtStatus {
+) -> Launched {
     if returned != NtStatus::PENDING {
         statistics.inline();
         let _over = sent.wait(kernel, Patience::UNTIL_OVER);
@@ -282,7 +312,7 @@ fn conclude<K: Kernel, S: SentWrite<K>>(
     statistics: &Statistics,
     sent: S,
     completion: Completion,
-) -> NtStatus {
+) -> Launched {
     let io = sent.lower_status(kernel);
     let cancel = CancelOutcome::of_sent(sent.handoff(), io);
     let request = sent.finish(kernel);
@@ -292,5 +322,7 @@ fn conclude<K: Kernel, S: SentWrite<K>>(
         completion,
         cancel,
     };
-    request.complete(kernel, ended)
+    let status = request.complete(kernel, ended);
+    let io = Some(io);
+    Launched { status, io }
 }

@@ -111,7 +111,7 @@ fn lock_mode(requestor: ProcessorMode) -> ProcessorMode {
 /// Refuses a raw address that cannot be what a user-mode requestor means, before anything is allocated.
 fn check_raw<K: Kernel>(kernel: &K, call: &WriteCall<K>, address: K::Address) -> Result<(), NtStatus> {
     if call.mode == ProcessorMode::User
-        && !(call.in_requestor_context && kernel.is_user_range(address, call.length))
+        && !(call.may_page && call.in_requestor_context && kernel.is_user_range(address, call.length))
     {
         return Err(NtStatus::ACCESS_VIOLATION);
     }

@@ -32,6 +32,13 @@ pub(crate) struct Mdl {
     parts: u32,
 }
 
+impl State {
+    /// `MmGetMdlByteCount`; 0 for an MDL that is gone.
+    pub(crate) fn mdl_length(&self, id: MdlId) -> usize {
+        self.memory.mdls[id].as_ref().map_or(0, |mdl| mdl.length as usize)
+    }
+}
+
 impl Memory {
     /// Reads what an MDL describes, from its byte `skip` on.
     pub(crate) fn read_mdl(&self, id: MdlId, skip: u64, length: usize) -> Option<Vec<u8>> {
