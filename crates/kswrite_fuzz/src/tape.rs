@@ -35,12 +35,10 @@ impl<'a> Tape<'a> {
     }
 
     /// One of these, of which there is at least one.
-    pub(crate) fn of<T: Copy, const N: usize>(&mut self, all: &[T; N]) -> T {
-        let [first, ..] = all else {
-            unreachable!("nothing to choose from")
-        };
+    pub(crate) fn of<T: Copy, const N: usize>(&mut self, all: [T; N]) -> T {
         let at = self.index(N);
-        *all.get(at).unwrap_or(first)
+        let [first, ..] = all;
+        all.get(at).copied().unwrap_or(first)
     }
 
     /// TRUE once in `every` times, and not behind the end.

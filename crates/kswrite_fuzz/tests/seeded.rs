@@ -43,3 +43,8 @@ fn wire_sink_takes_anything() {
 fn wire_host_takes_anything() {
     feed(Target::WireHost);
 }
+
+#[test]
+fn program_takes_anything() {
+    feed(Target::Program);
+}
