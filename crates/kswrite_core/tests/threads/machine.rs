@@ -212,6 +212,10 @@ impl FileObjects for Machine {
 
     fn related_device(&self, _: FileFlags) {}
 
+    fn locked_length(&self, (): ()) -> usize {
+        0
+    }
+
     fn current_byte_offset(&self, _: FileFlags) -> i64 {
         0
     }
