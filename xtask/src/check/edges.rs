@@ -31,7 +31,10 @@ const RULES: [(&str, Rule); 8] = [
             "unicode-ident",
         ]),
     ),
-    ("nt_model", Rule::Only(&["kswrite_core"])),
+    (
+        "nt_model",
+        Rule::Never(&["kswrite_wire", "kswrite_client", "ksw", "kmdf", "wdk-sys"]),
+    ),
     ("kmdf", Rule::Never(USER)),
     ("kswrite", Rule::Never(USER)),
     ("ksink", Rule::Never(USER)),
