@@ -3,6 +3,8 @@
 use kswrite_core::{BufferMethod, IoStatus, NtStatus};
 use nt_model::{DeviceId, FastRoutine, Invoke, OnIrp, Script, World};
 
+use crate::rig::INFORMATIONAL;
+
 /// A device, with what is above it.
 pub(crate) struct Stack {
     pub(crate) device: DeviceId,
@@ -44,7 +46,7 @@ pub(crate) fn stacks(world: &World) -> Vec<Stack> {
         ..script
     };
     let answer = IoStatus {
-        status: NtStatus::BUFFER_OVERFLOW,
+        status: INFORMATIONAL,
         information: 2,
     };
     let stacks = vec![

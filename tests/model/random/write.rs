@@ -2,7 +2,7 @@
 
 use fastrand::Rng;
 use kswrite_core::{
-    BufferMethod, ByteOffset, Data, FileWrite, NtStatus, Patience, Position, ProcessorMode, managed, owned,
+    ByteOffset, Data, FileWrite, NtStatus, Patience, Position, ProcessorMode, managed, owned,
 };
 use nt_model::{
     Address, BlockId, Change, Cpu, EventId, FileState, KERNEL_BASE, NtWrite, OwnedMdl, OwnedWrite,
@@ -82,10 +82,9 @@ impl Written {
     }
 }
 
-/// A buffer that nobody can read in user mode. A device that is given the raw address would have to check its range;
-/// the scripted ones do not.
-fn bad_buffer(round: &Round, bytes: &[u8], raw: bool, rng: &mut Rng) -> Address {
-    match rng.u8(if raw { 3..5 } else { 0..5 }) {
+/// A buffer that nobody can read in user mode.
+fn bad_buffer(round: &Round, bytes: &[u8], rng: &mut Rng) -> Address {
+    match rng.u8(..5) {
         0 => Address(KERNEL_BASE),
         1 => Address(USER_END - 1),
         2 => Address(u64::MAX - 2),
@@ -129,9 +128,8 @@ impl Round {
         };
         let user = mode == ProcessorMode::User;
         let bad = user && how != How::OwnedLocked && length > 1 && rng.u8(..10) == 0;
-        let raw = self.stacks[open.stack].script.method == BufferMethod::Neither;
         let buffer = if bad {
-            bad_buffer(self, &bytes, raw, rng)
+            bad_buffer(self, &bytes, rng)
         } else {
             self.world.user_buffer(&bytes)
         };
