@@ -35,19 +35,14 @@ impl<'a> Tape<'a> {
     }
 
     /// One of these, of which there is at least one.
+    #[expect(clippy::indexing_slicing, reason = "the index is below the length")]
     pub(crate) fn of<T: Copy, const N: usize>(&mut self, all: [T; N]) -> T {
         let at = self.index(N);
-        let [first, ..] = all;
-        all.get(at).copied().unwrap_or(first)
+        all[at]
     }
 
     /// TRUE once in `every` times, and not behind the end.
     pub(crate) fn rarely(&mut self, every: u8) -> bool {
         self.byte() % every == every - 1
-    }
-
-    /// What is left.
-    pub(crate) fn rest(self) -> &'a [u8] {
-        self.0
     }
 }

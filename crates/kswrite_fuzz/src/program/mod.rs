@@ -1,8 +1,10 @@
 //! Bytes as a program of the model: device stacks, file objects, and what some threads do with them, side by side.
 //!
 //! The first bytes are the [stage](Stage) on which it happens, the next ones what each thread [does](op), and the rest the
-//! order in which they do it. In the end every rule of the model must hold, and every write must have been told of once.
+//! order in which they do it. In the end every rule of the model must hold, and each write must have been told of as
+//! what its device did with it [asks for](judge).
 
+mod judge;
 mod op;
 mod stage;
 mod thread;
@@ -29,18 +31,18 @@ pub(crate) fn run(bytes: &[u8]) -> Result<(), Wrong> {
     let stage = Rc::new(Stage::new(&mut bytes));
     let plans: Vec<Vec<Op>> = stage.writers.iter().map(|_| Op::several(&mut bytes)).collect();
     let bodies = bodies(&stage, plans);
-    let mut order = Order(Tape::new(bytes.rest()));
+    let mut order = Order { bytes, turn: 0 };
     let ran = SCHEDULER.with_borrow_mut(|scheduler| stage.world.run(scheduler, bodies, &mut order));
     ran.map_err(|error| Wrong(error.to_string()))?;
     stage.end();
-    stage.judge()
+    judge::judge(&stage)
 }
 
 /// The devices come first: of threads that all wait, the first is told that there will never be anything.
 fn bodies(stage: &Rc<Stage>, plans: Vec<Vec<Op>>) -> Vec<Body> {
     let mut bodies: Vec<Body> = Vec::new();
-    for (device, thread) in &stage.devices {
-        let (stage, device) = (Rc::clone(stage), *device);
+    for (bottom, thread) in &stage.devices {
+        let (stage, device) = (Rc::clone(stage), bottom.device);
         bodies.push((*thread, Box::new(move |cpu: &Cpu<'_>| stage.serve(cpu, device))));
     }
     for (number, (thread, plan)) in stage.writers.iter().zip(plans).enumerate() {
@@ -53,13 +55,21 @@ fn bodies(stage: &Rc<Stage>, plans: Vec<Vec<Op>>) -> Vec<Body> {
     bodies
 }
 
-/// The order in which threads run, by the bytes. Without any more the last thread goes on as long as it can.
-struct Order<'a>(Tape<'a>);
+/// The order in which threads run, by the bytes. Without any more they take turns: a thread that tries again and again
+/// what another one has to make possible must not be the only one that runs.
+struct Order<'a> {
+    bytes: Tape<'a>,
+    turn: usize,
+}
 
 impl Chooser for Order<'_> {
     fn choose(&mut self, able: &[usize], last: Option<usize>) -> usize {
+        if self.bytes.is_over() {
+            self.turn += 1;
+            return self.turn % able.len();
+        }
         let stay = last.and_then(|last| able.iter().position(|number| *number == last));
-        match self.0.byte() {
+        match self.bytes.byte() {
             0 => stay.unwrap_or(0),
             byte => usize::from(byte) % able.len(),
         }

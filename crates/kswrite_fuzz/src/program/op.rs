@@ -1,6 +1,7 @@
 //! What a thread does.
 
-use kswrite_core::{ByteOffset, ProcessorMode};
+use kswrite_core::{ByteOffset, NtStatus, ProcessorMode};
+use nt_model::{Fault, Service};
 
 use crate::tape::Tape;
 
@@ -37,7 +38,12 @@ pub(super) enum Buffer {
 }
 
 /// A write to be made.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent choices, a bit of the input each"
+)]
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent choices, each of a bit")]
 pub(super) struct Plan {
     pub(super) how: How,
     /// Which of the files that the thread may write to.
@@ -46,7 +52,6 @@ pub(super) struct Plan {
     pub(super) context: bool,
     pub(super) buffer: Buffer,
     pub(super) length: u32,
-    pub(super) key: u32,
     pub(super) mode: ProcessorMode,
     pub(super) offset: ByteOffset,
     pub(super) advance: bool,
@@ -72,8 +77,8 @@ pub(super) enum Op {
     Alert(usize),
     UserApc(usize),
     Terminate(usize),
-    /// Some service fails: the one that is met after so many.
-    Fault(u64),
+    /// A service fails.
+    Fault(Fault),
     Quota(u64),
     WorkingSet(u64),
     Dequeue,
@@ -81,6 +86,8 @@ pub(super) enum Op {
     Exit,
 }
 
+/// The status of a fault that is not the usual one of its service: nothing has it of itself.
+const FAULT: NtStatus = NtStatus(0xC0F0_0001_u32.cast_signed());
 /// What a thread does at most.
 const MOST: usize = 8;
 
@@ -102,13 +109,25 @@ impl Op {
             16 => Self::Alert(bytes.index(4)),
             17 => Self::UserApc(bytes.index(4)),
             18 => Self::Terminate(bytes.index(4)),
-            19 => Self::Fault(bytes.byte().into()),
+            19 => Self::Fault(fault(bytes)),
             20 => Self::Quota(u64::from(bytes.byte()) * 16),
             21 => Self::WorkingSet(bytes.index(4) as u64),
             22 if bytes.rarely(4) => Self::Exit,
             22 => Self::Dequeue,
             _ => Self::Pause,
         }
+    }
+}
+
+/// The point that is met after so many fails, or the call of a service.
+fn fault(bytes: &mut Tape<'_>) -> Fault {
+    let after = u64::from(bytes.byte() % 32);
+    let service = Service::ALL.get(bytes.index(2 * Service::ALL.len()));
+    let fault = service.map_or(Fault::at_point(after), |service| Fault::on(*service, after % 4));
+    if bytes.rarely(2) {
+        fault.with_status(FAULT)
+    } else {
+        fault
     }
 }
 
@@ -136,7 +155,6 @@ impl Plan {
                 User, User, User, ReadOnly, Kernel, Forbidden, Unmapped, Wrapping, Vanishing,
             ]),
             length: bytes.of([28, 0, 1, 4096, 5000]),
-            key: bytes.byte().into(),
             offset: if bit(7) {
                 ByteOffset::At(bytes.of([-3, -2, -1, 0, 5, 1 << 40]))
             } else {

@@ -1,21 +1,33 @@
-//! What there is when a program begins, and what must be left of it.
+//! What there is when a program begins.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use kswrite_core::{BufferMethod, FileFlags, IoStatus, NtStatus, ProcessorMode, Statistics};
 use nt_model::{
-    BlockId, DeviceId, EventId, FastRoutine, FastTable, FileId, Invoke, OnIrp, OwnedMdl, PortId, Script,
-    ThreadId, World, WriteRecord,
+    Cpu, DeviceId, FastRoutine, FastTable, FileId, Invoke, OnIrp, OwnedMdl, Packet, PortId, Script, ThreadId,
+    World,
 };
 
-use crate::{Wrong, tape::Tape};
+use super::thread::Written;
+use crate::tape::Tape;
+
+/// A device, the bottom of its stack.
+#[derive(Clone, Copy)]
+pub(super) struct Bottom {
+    pub(super) device: DeviceId,
+    pub(super) method: BufferMethod,
+    /// Whether there are drivers above it, which may tell their caller to wait for what was complete at once.
+    pub(super) covered: bool,
+}
 
 /// A file object.
 #[derive(Clone, Copy)]
 pub(super) struct Open {
     pub(super) file: FileId,
+    pub(super) bottom: Bottom,
     pub(super) flags: FileFlags,
+    pub(super) port: bool,
     /// The only thread that writes to it: the writes to a synchronous one must not meet.
     pub(super) owner: Option<usize>,
 }
@@ -24,7 +36,7 @@ pub(super) struct Open {
 pub(super) struct Stage {
     pub(super) world: World,
     /// Devices, each with the thread that completes what it holds.
-    pub(super) devices: Vec<(DeviceId, ThreadId)>,
+    pub(super) devices: Vec<(Bottom, ThreadId)>,
     pub(super) writers: Vec<ThreadId>,
     pub(super) files: Vec<Open>,
     pub(super) port: PortId,
@@ -32,13 +44,15 @@ pub(super) struct Stage {
     /// What devices complete their IRPs with, in turn.
     endings: Vec<(NtStatus, bool)>,
     next_ending: Cell<usize>,
-    pub(super) blocks: RefCell<Vec<BlockId>>,
-    pub(super) events: RefCell<Vec<EventId>>,
-    pub(super) records: RefCell<Vec<WriteRecord>>,
+    /// Every write, by the thread that makes it.
+    pub(super) written: RefCell<Vec<Rc<Written>>>,
+    /// Threads that end before their program does, by their numbers.
+    pub(super) ended: RefCell<Vec<usize>>,
+    pub(super) packets: RefCell<Vec<Packet>>,
     /// Pages that callers have locked, until the end.
     pub(super) locked: RefCell<Vec<OwnedMdl>>,
     /// What threads found wrong.
-    wrong: RefCell<Vec<String>>,
+    pub(super) wrong: RefCell<Vec<String>>,
 }
 
 const STATUSES: [NtStatus; 5] = [
@@ -95,9 +109,11 @@ fn script(bytes: &mut Tape<'_>) -> Script {
 }
 
 /// A device, with up to two drivers above it.
-fn stack(world: &World, bytes: &mut Tape<'_>) -> DeviceId {
-    let device = world.device(script(bytes));
-    for _ in 0..bytes.index(3) {
+fn stack(world: &World, bytes: &mut Tape<'_>) -> Bottom {
+    let script = script(bytes);
+    let device = world.device(script);
+    let above = bytes.index(3);
+    for _ in 0..above {
         let invoke = Invoke {
             on_success: true,
             on_error: true,
@@ -109,7 +125,11 @@ fn stack(world: &World, bytes: &mut Tape<'_>) -> DeviceId {
             _ => world.attach_pass_through(device, invoke),
         };
     }
-    device
+    Bottom {
+        device,
+        method: script.method,
+        covered: above > 0,
+    }
 }
 
 impl Stage {
@@ -119,7 +139,7 @@ impl Stage {
         world.set_counting(!bytes.rarely(8));
         let devices =
             (0..=bytes.index(2)).map(|_| (stack(&world, bytes), world.thread(ProcessorMode::Kernel)));
-        let devices: Vec<(DeviceId, ThreadId)> = devices.collect();
+        let devices: Vec<(Bottom, ThreadId)> = devices.collect();
         let modes = [ProcessorMode::User, ProcessorMode::Kernel];
         let writers: Vec<ThreadId> = (0..=bytes.index(3))
             .map(|_| world.thread(bytes.of(modes)))
@@ -127,20 +147,20 @@ impl Stage {
         let port = world.port();
         let mut files = Vec::new();
         for _ in 0..=bytes.index(3) {
-            let Some((device, _)) = devices.get(bytes.index(devices.len())).copied() else {
+            let Some((bottom, _)) = devices.get(bytes.index(devices.len())).copied() else {
                 continue;
             };
             let owner = bytes.rarely(2).then(|| bytes.index(writers.len()));
-            files.push(open(&world, device, owner, port, bytes));
+            files.push(open(&world, bottom, owner, port, bytes));
         }
         let endings = (0..=bytes.index(3)).map(|_| (bytes.of(STATUSES), bytes.rarely(2)));
         let stage = Self {
             endings: endings.collect(),
             next_ending: Cell::new(0),
             statistics: Rc::new(Statistics::new()),
-            blocks: RefCell::default(),
-            events: RefCell::default(),
-            records: RefCell::default(),
+            written: RefCell::default(),
+            ended: RefCell::default(),
+            packets: RefCell::default(),
             locked: RefCell::default(),
             wrong: RefCell::default(),
             devices,
@@ -169,15 +189,21 @@ impl Stage {
         ending.unwrap_or((NtStatus::SUCCESS, false))
     }
 
-    /// The first handles go, packets are taken, and everything is over.
+    /// The first handles go, and everything is over.
     pub(super) fn end(&self) {
         let cpu = self.world.system();
         for open in &self.files {
             cpu.close_file(open.file);
         }
         self.world.settle();
-        while cpu.dequeue(self.port).is_some() {}
+        self.take_packets(&cpu, usize::MAX);
         self.locked.take();
+    }
+
+    /// Takes packets out of the port, no more than so many.
+    pub(super) fn take_packets(&self, cpu: &Cpu<'_>, most: usize) {
+        let packets = (0..most).map_while(|_| cpu.dequeue(self.port));
+        self.packets.borrow_mut().extend(packets);
     }
 
     /// Something must hold.
@@ -186,38 +212,9 @@ impl Stage {
             self.wrong.borrow_mut().push(what());
         }
     }
-
-    /// Everything that must hold of any program.
-    pub(super) fn judge(&self) -> Result<(), Wrong> {
-        for block in &*self.blocks.borrow() {
-            let writes = self.world.block(*block).writes;
-            self.expect(writes <= 1, || {
-                format!("a status block was written {writes} times")
-            });
-        }
-        for event in &*self.events.borrow() {
-            let sets = self.world.event_state(*event).sets;
-            self.expect(sets <= 1, || format!("an event was signalled {sets} times"));
-        }
-        let over = self.records.borrow().iter().all(WriteRecord::is_over);
-        self.expect(over, || "a write was not ended".to_owned());
-        let seen = self.statistics.snapshot();
-        let adds_up = seen.in_flight == 0
-            && seen.attempted == seen.fast + seen.irp + seen.rejected
-            && seen.irp == seen.inline + seen.pended;
-        self.expect(adds_up, || format!("the counters do not add up: {seen:?}"));
-        let report = self.world.check().err().map(|report| report.to_string());
-        let mut wrong = self.wrong.take();
-        match report {
-            Some(report) => wrong.push(report),
-            None if wrong.is_empty() => return Ok(()),
-            None => wrong.extend(self.world.trace()),
-        }
-        Err(Wrong(wrong.join("\n")))
-    }
 }
 
-fn open(world: &World, device: DeviceId, owner: Option<usize>, port: PortId, bytes: &mut Tape<'_>) -> Open {
+fn open(world: &World, bottom: Bottom, owner: Option<usize>, port: PortId, bytes: &mut Tape<'_>) -> Open {
     let choices = bytes.byte();
     let set = FLAGS
         .iter()
@@ -228,11 +225,14 @@ fn open(world: &World, device: DeviceId, owner: Option<usize>, port: PortId, byt
         Some(_) => flags | FileFlags::SYNCHRONOUS_IO,
         None => flags,
     };
-    let file = world.file(device, flags);
+    let file = world.file(bottom.device, flags);
     world.set_position(file, bytes.of([0, 5, (1 << 32) + 5]));
-    if owner.is_none() && bytes.rarely(2) {
-        // It is asynchronous, and has none yet.
-        let _associated = world.associate(file, port, 1);
+    let port = owner.is_none() && bytes.rarely(2) && world.associate(file, port, 1).is_ok();
+    Open {
+        file,
+        bottom,
+        flags,
+        port,
+        owner,
     }
-    Open { file, flags, owner }
 }

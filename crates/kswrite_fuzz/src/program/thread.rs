@@ -1,24 +1,42 @@
 //! The threads of a program.
 
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
 use kswrite_core::{
-    ByteOffset, Data, FileWrite, IoStatus, Kernel, NtStatus, Patience, Position, ProcessorMode, managed,
-    owned,
+    BufferMethod, ByteOffset, FileWrite, IoStatus, Kernel, NtStatus, Patience, Position, ProcessorMode,
+    managed, owned,
 };
 use nt_model::{
-    Address, BlockId, Change, Cpu, DeviceId, EventId, Fault, Irql, KERNEL_BASE, NtWrite, OwnedWrite,
-    PortContext, Protection,
+    Address, BlockId, Change, Cpu, DeviceId, EventId, Irql, KERNEL_BASE, NtWrite, OwnedWrite, PortContext,
+    Protection, WriteRecord,
 };
 
 use super::op::{Buffer, How, Op, Plan};
 use super::stage::{Open, Stage};
 
-/// A write with what it needs, which is its own.
-struct Ready {
-    plan: Plan,
-    open: Open,
-    event: Option<EventId>,
-    block: BlockId,
+/// A write with what it needs, which is its own, and what its submitter saw of it.
+pub(super) struct Written {
+    /// The byte-lock key and the context of its packet, which name it.
+    pub(super) key: u32,
+    pub(super) plan: Plan,
+    pub(super) open: Open,
+    /// The number of its thread.
+    pub(super) thread: usize,
+    pub(super) event: Option<EventId>,
+    pub(super) block: BlockId,
     buffer: Address,
+    /// `None`: it was one of a batch.
+    pub(super) returned: Cell<Option<NtStatus>>,
+    pub(super) record: RefCell<Option<WriteRecord>>,
+}
+
+/// What a program writes over its bytes.
+pub(super) const SCRIBBLE: u8 = 0xEE;
+
+/// What is written: no two neighbours are the same.
+pub(super) fn pattern(length: usize) -> impl Iterator<Item = u8> {
+    (0..=250).cycle().take(length)
 }
 
 impl Stage {
@@ -43,9 +61,7 @@ impl Stage {
 
     /// A thread does what it has planned, and closes its files.
     pub(super) fn work(&self, cpu: &Cpu<'_>, number: usize, plan: &[Op]) {
-        let mut exits = false;
         for op in plan {
-            exits |= matches!(op, Op::Exit);
             self.step(cpu, number, op);
         }
         for open in &self.files {
@@ -53,7 +69,7 @@ impl Stage {
                 cpu.close_file(open.file);
             }
         }
-        if exits {
+        if plan.iter().any(|op| matches!(op, Op::Exit)) {
             cpu.exit_thread();
         }
     }
@@ -64,10 +80,8 @@ impl Stage {
             Op::Write(plan) => self.write(cpu, number, *plan),
             Op::Batch(plans) => self.batch(cpu, number, plans),
             Op::Cancel(back) => {
-                let record = self.records.borrow().iter().rev().nth(*back).cloned();
-                if let Some(record) = record {
-                    record.cancel(cpu);
-                }
+                let record = self.record(*back);
+                let _was_under_way = record.map(|record| record.cancel(cpu));
             }
             Op::CancelIo(which) => {
                 if let Some(open) = self.files.get(which % self.files.len()) {
@@ -77,14 +91,27 @@ impl Stage {
             }
             Op::Alert(which) => drop(writer(*which).map(|thread| cpu.alert(thread))),
             Op::UserApc(which) => drop(writer(*which).map(|thread| cpu.queue_user_apc(thread))),
-            Op::Terminate(which) => drop(writer(*which).map(|thread| cpu.terminate(thread))),
-            Op::Fault(point) => self.world.inject(Fault::at_point(*point)),
+            Op::Terminate(which) => {
+                self.ended.borrow_mut().push(which % self.writers.len());
+                drop(writer(*which).map(|thread| cpu.terminate(thread)));
+            }
+            Op::Fault(fault) => self.world.inject(*fault),
             Op::Quota(bytes) => self.world.set_quota(*bytes),
             Op::WorkingSet(pages) => self.world.set_working_set(*pages),
-            Op::Dequeue => drop(cpu.dequeue(self.port)),
+            Op::Dequeue => self.take_packets(cpu, 1),
             Op::Pause => cpu.pause(),
-            Op::Exit => {}
+            Op::Exit => self.ended.borrow_mut().push(number),
         }
+    }
+
+    /// The record of one of the last writes that have one.
+    fn record(&self, back: usize) -> Option<WriteRecord> {
+        let written = self.written.borrow();
+        let records = written
+            .iter()
+            .rev()
+            .filter_map(|write| write.record.borrow().clone());
+        records.skip(back).next()
     }
 
     /// The file of a plan, among those that the thread may write to.
@@ -97,35 +124,41 @@ impl Stage {
         files.get(plan.file % files.len().max(1)).copied()
     }
 
-    fn ready(&self, cpu: &Cpu<'_>, open: Open, plan: Plan) -> Ready {
+    /// Makes what a write needs, and remembers it.
+    fn ready(&self, cpu: &Cpu<'_>, number: usize, open: Open, plan: Plan) -> Rc<Written> {
         let mode = match plan.how {
             How::Nt => cpu.previous_mode(),
             _ => plan.mode,
         };
         let plan = Plan { mode, ..plan };
-        let event = plan.event.then(|| self.world.event());
-        self.events.borrow_mut().extend(event);
-        let block = self.world.status_block();
-        self.blocks.borrow_mut().push(block);
-        Ready {
-            buffer: self.buffer(&plan),
-            plan,
+        let mut all = self.written.borrow_mut();
+        let written = Rc::new(Written {
+            key: u32::try_from(all.len()).unwrap_or_default() + 1,
             open,
-            event,
-            block,
-        }
+            thread: number,
+            event: plan.event.then(|| self.world.event()),
+            block: self.world.status_block(),
+            buffer: self.buffer(&plan, open.bottom.method),
+            returned: Cell::new(None),
+            record: RefCell::new(None),
+            plan,
+        });
+        all.push(Rc::clone(&written));
+        written
     }
 
-    /// A buffer of the kind that is planned. What a kernel requestor says is believed, so it must be true.
-    fn buffer(&self, plan: &Plan) -> Address {
+    /// A buffer of the kind that is planned. What a kernel requestor says is believed, so it must be true. A device that
+    /// is given the raw address would have to check its range; the scripted ones do not.
+    fn buffer(&self, plan: &Plan, method: BufferMethod) -> Address {
         let length = plan.length as usize;
-        let bytes: Vec<u8> = (0..=250).cycle().take(length).collect();
+        let bytes: Vec<u8> = pattern(length).collect();
         let user = plan.mode == ProcessorMode::User;
+        let raw = method == BufferMethod::Neither;
         match plan.buffer {
             Buffer::Kernel if !user => self.world.kernel_buffer(&bytes),
-            Buffer::Forbidden if user => Address(KERNEL_BASE + 0x1000),
+            Buffer::Forbidden if user && !raw => Address(KERNEL_BASE + 0x1000),
             Buffer::Unmapped if user => Address(0x1000),
-            Buffer::Wrapping if user => Address(u64::MAX - 2),
+            Buffer::Wrapping if user && !raw => Address(u64::MAX - 2),
             Buffer::ReadOnly if length > 0 => {
                 let address = self.world.user_buffer(&bytes);
                 self.world.change(&Change::Protect(address, Protection::ReadOnly));
@@ -144,17 +177,18 @@ impl Stage {
         let Some(open) = self.file(number, &plan, false) else {
             return;
         };
-        let ready = self.ready(cpu, open, plan);
-        let status = self.submit(cpu, &ready);
-        let synchronous = open.flags.is_synchronous();
-        self.expect(!(synchronous && status == NtStatus::PENDING), || {
-            "a synchronous write is pending".to_owned()
-        });
-        if plan.scribbles && plan.length > 0 && !ready.buffer.is_kernel() {
-            self.world
-                .change(&Change::Write(ready.buffer, vec![0xEE; plan.length as usize]));
+        // No bytes have no pages.
+        if plan.how == How::Locked && plan.length == 0 {
+            return;
         }
-        if let Some(event) = ready.event
+        let written = self.ready(cpu, number, open, plan);
+        let status = self.submit(cpu, &written);
+        written.returned.set(Some(status));
+        if plan.scribbles && plan.length > 0 && !written.buffer.is_kernel() {
+            let other = vec![SCRIBBLE; plan.length as usize];
+            self.world.change(&Change::Write(written.buffer, other));
+        }
+        if let Some(event) = written.event
             && plan.waits
             && status == NtStatus::PENDING
         {
@@ -169,38 +203,32 @@ impl Stage {
         });
     }
 
-    fn submit(&self, cpu: &Cpu<'_>, ready: &Ready) -> NtStatus {
-        let write = ready.write();
-        match ready.plan.how {
+    fn submit(&self, cpu: &Cpu<'_>, written: &Written) -> NtStatus {
+        let write = written.write();
+        match written.plan.how {
             How::Managed => managed::write(cpu, &self.statistics, &write).status,
-            How::Nt => cpu.nt_write_file(&ready.nt_write()),
-            How::Owned => self.submit_owned(cpu, &write),
+            How::Nt => cpu.nt_write_file(&written.nt_write()),
+            How::Owned => self.submit_owned(cpu, written, &write),
             How::Locked => {
-                let Plan { length, mode, .. } = ready.plan;
-                // No bytes have no pages; what cannot be locked is not written.
-                if length == 0 {
-                    return NtStatus::SUCCESS;
-                }
-                match cpu.lock_pages(ready.buffer, length, mode) {
+                let Plan { length, mode, .. } = written.plan;
+                match cpu.lock_pages(written.buffer, length, mode) {
+                    // What cannot be locked is not written.
                     Err(status) => status,
                     Ok(mdl) => {
-                        let data = Data::Locked {
-                            mdl: mdl.id(),
-                            address: ready.buffer,
-                        };
+                        let write = write.with_mdl(mdl.id(), written.buffer);
                         self.locked.borrow_mut().push(mdl);
-                        self.submit_owned(cpu, &FileWrite { data, ..write })
+                        self.submit_owned(cpu, written, &write)
                     }
                 }
             }
         }
     }
 
-    fn submit_owned<'a>(&self, cpu: &Cpu<'a>, write: &FileWrite<Cpu<'a>>) -> NtStatus {
+    fn submit_owned<'a>(&self, cpu: &Cpu<'a>, written: &Written, write: &FileWrite<Cpu<'a>>) -> NtStatus {
         match OwnedWrite::new(cpu, write, &self.statistics) {
             Err(status) => status,
             Ok(request) => {
-                self.records.borrow_mut().push(request.record());
+                written.record.replace(Some(request.record()));
                 owned::write(cpu, &self.statistics, write, request)
             }
         }
@@ -215,9 +243,10 @@ impl Stage {
                 continue;
             };
             let how = How::Owned;
-            let write = self.ready(cpu, open, Plan { how, ..*plan }).write();
+            let written = self.ready(cpu, number, open, Plan { how, ..*plan });
+            let write = written.write();
             if let Ok(request) = OwnedWrite::new(cpu, &write, &self.statistics) {
-                self.records.borrow_mut().push(request.record());
+                written.record.replace(Some(request.record()));
                 writes.push((write, request));
             }
         }
@@ -237,20 +266,21 @@ impl Stage {
     }
 }
 
-impl Ready {
+impl Written {
+    fn context(&self) -> Option<PortContext> {
+        self.plan.context.then_some(PortContext(self.key.into()))
+    }
+
     fn write<'a>(&self) -> FileWrite<Cpu<'a>> {
-        let Plan {
-            length, key, mode, ..
-        } = self.plan;
-        let context = self.plan.context.then_some(PortContext(7));
+        let Plan { length, mode, .. } = self.plan;
         let write = FileWrite::new(
             self.open.file,
             self.event,
-            context,
+            self.context(),
             self.block,
             self.buffer,
             length,
-            key,
+            self.key,
             mode,
         );
         FileWrite {
@@ -268,8 +298,8 @@ impl Ready {
     fn nt_write(&self) -> NtWrite {
         NtWrite {
             event: self.event,
-            port_context: self.plan.context.then_some(PortContext(7)),
-            key: self.plan.key,
+            port_context: self.context(),
+            key: self.key,
             offset: match self.plan.offset {
                 ByteOffset::Current => None,
                 ByteOffset::At(offset) => Some(offset),
