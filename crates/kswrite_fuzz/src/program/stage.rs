@@ -78,7 +78,8 @@ fn script(bytes: &mut Tape<'_>) -> Script {
     let status = bytes.of(STATUSES);
     let answer = IoStatus {
         status,
-        information: bytes.index(4),
+        // No write is shorter.
+        information: 0,
     };
     let size = bytes.of([224, 32, 31, 0]);
     let table = FastTable {
