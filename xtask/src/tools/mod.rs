@@ -16,7 +16,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 
-pub(crate) use installed::{CARGO_FUZZ, CARGO_MUTANTS, Program};
+pub(crate) use installed::{CARGO_FUZZ, CARGO_MUTANTS};
 pub(crate) use llvm::Llvm;
 pub(crate) use mingw::Mingw;
 pub(crate) use nightly::Nightly;
