@@ -94,6 +94,8 @@ pub(crate) fn sanitize(layout: &Layout, options: &SanitizeOptions) -> Result<Exi
             .args(&options.filter)
             .env("RUSTFLAGS", format!("-Zsanitizer={}", sanitizer.word()))
             .env("CARGO_PROFILE_DEV_PANIC", "unwind")
+            // The rows walk through many interleavings.
+            .env("CARGO_PROFILE_DEV_OPT_LEVEL", "1")
             .env("CARGO_TARGET_DIR", layout.out.join(&log));
         let title = format!("tests under the {} sanitizer", sanitizer.word());
         let ended = step::run_to_end(layout, &title, &log, &command)?;
