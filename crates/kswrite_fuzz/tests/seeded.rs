@@ -1,10 +1,16 @@
 //! Every target with bytes from a seed: what the fuzzer does for hours, for a second.
 
+#![expect(
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on has failed"
+)]
+
 use fastrand::Rng;
 use kswrite_fuzz::Target;
 
 /// Inputs of each target.
-const INPUTS: u64 = 5_000;
+const INPUTS: u64 = 10_000;
 /// The longest input.
 const LONGEST: usize = 256;
 

@@ -43,7 +43,6 @@ pub(super) enum Buffer {
     reason = "independent choices, a bit of the input each"
 )]
 #[derive(Clone, Copy, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "independent choices, each of a bit")]
 pub(super) struct Plan {
     pub(super) how: How,
     /// Which of the files that the thread may write to.

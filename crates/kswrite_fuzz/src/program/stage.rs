@@ -203,7 +203,8 @@ impl Stage {
 
     /// Takes packets out of the port, no more than so many.
     pub(super) fn take_packets(&self, cpu: &Cpu<'_>, most: usize) {
-        let packets = (0..most).map_while(|_| cpu.dequeue(self.port));
+        // Others may run while one is taken, and take one as well.
+        let packets: Vec<Packet> = (0..most).map_while(|_| cpu.dequeue(self.port)).collect();
         self.packets.borrow_mut().extend(packets);
     }
 

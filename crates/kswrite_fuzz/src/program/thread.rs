@@ -89,11 +89,11 @@ impl Stage {
                     let _nothing = cpu.cancel_io(open.file, None);
                 }
             }
-            Op::Alert(which) => drop(writer(*which).map(|thread| cpu.alert(thread))),
-            Op::UserApc(which) => drop(writer(*which).map(|thread| cpu.queue_user_apc(thread))),
+            Op::Alert(which) => _ = writer(*which).map(|thread| cpu.alert(thread)),
+            Op::UserApc(which) => _ = writer(*which).map(|thread| cpu.queue_user_apc(thread)),
             Op::Terminate(which) => {
                 self.ended.borrow_mut().push(which % self.writers.len());
-                drop(writer(*which).map(|thread| cpu.terminate(thread)));
+                let _terminated = writer(*which).map(|thread| cpu.terminate(thread));
             }
             Op::Fault(fault) => self.world.inject(*fault),
             Op::Quota(bytes) => self.world.set_quota(*bytes),
@@ -107,11 +107,11 @@ impl Stage {
     /// The record of one of the last writes that have one.
     fn record(&self, back: usize) -> Option<WriteRecord> {
         let written = self.written.borrow();
-        let records = written
+        let mut records = written
             .iter()
             .rev()
             .filter_map(|write| write.record.borrow().clone());
-        records.skip(back).next()
+        records.nth(back)
     }
 
     /// The file of a plan, among those that the thread may write to.

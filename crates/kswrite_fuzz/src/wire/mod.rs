@@ -15,7 +15,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 use crate::Wrong;
 
 /// Both are the same.
-fn same<T: PartialEq + Debug>(what: &str, found: T, expected: T) -> Result<(), Wrong> {
+fn same<T: PartialEq + Debug + Copy>(what: &str, found: T, expected: T) -> Result<(), Wrong> {
     if found == expected {
         Ok(())
     } else {
