@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, rc::Rc};
 
 use kswrite_core::{
-    BufferMethod, CancelOutcome, Data, Decision, FileWrite, IoStatus, NtStatus, ProcessorMode, Snapshot,
+    BufferMethod, CancelOutcome, Data, Decision, FileWrite, IoStatus, NtStatus, ProcessorMode,
     fast::{Outcome, Skip},
     managed, owned,
 };

@@ -1,12 +1,12 @@
 //! `IoCallDriver`, and the dispatch routine of a scripted device.
 
-use kswrite_core::{BufferMethod, IoStatus, NtStatus};
+use kswrite_core::{BufferMethod, IoStatus, NtStatus, ProcessorMode};
 
 use crate::{
     Cpu, DeviceId, Finding, IrpId, Irql, Service,
     device::{Kind, OnIrp, Script},
     irp::{Header, Location, Phase, Routine},
-    memory::Unreadable,
+    memory::{Unreadable, is_user_range},
     seen::{Came, Seen},
     state::State,
 };
@@ -60,15 +60,17 @@ impl State {
         }
     }
 
-    /// Reads what a device was given.
-    fn read_irp(
-        &mut self,
-        method: BufferMethod,
-        header: &Header,
-        length: u32,
-    ) -> Result<Vec<u8>, Unreadable> {
-        let length = length as usize;
+    /// Reads what a device was given. Nobody has checked a raw address before; its driver probes that of a program.
+    fn read_irp(&mut self, method: BufferMethod, header: &Header, bytes: u32) -> Result<Vec<u8>, Unreadable> {
+        let length = bytes as usize;
         match (method, header.system_buffer, header.mdl, header.user_buffer) {
+            (BufferMethod::Neither, _, _, Some(address))
+                if bytes > 0
+                    && header.requestor_mode == ProcessorMode::User
+                    && !is_user_range(address, bytes) =>
+            {
+                Err(Unreadable::Raises(NtStatus::ACCESS_VIOLATION))
+            }
             (BufferMethod::Buffered, Some(address), ..) | (BufferMethod::Neither, _, _, Some(address)) => {
                 self.memory.read(address, length)
             }
