@@ -105,13 +105,13 @@ pub(crate) fn of_test(name: &str) -> Vec<String> {
 }
 
 impl Family {
-    /// Whether the word names this family: alone, as `ks`, or with a number, as `c5`, which is an ID then.
-    fn joined(&self, word: &str) -> Option<Option<String>> {
+    /// The IDs of a word that names this family: none if it stands alone, as `ks`, one with a number, as `c5`.
+    fn joined(&self, word: &str) -> Option<Vec<String>> {
         let rest = word.strip_prefix(self.word)?;
         if rest.is_empty() {
-            return Some(None);
+            return Some(Vec::new());
         }
-        self.id(rest).map(Some)
+        self.id(rest).map(|id| vec![id])
     }
 }
 

@@ -23,7 +23,7 @@ impl Row {
 }
 
 /// The names in a cell: what stands in backticks and looks like one. Code and constants do not.
-pub(crate) fn names(cell: &String) -> impl Iterator<Item = &str> {
+pub(crate) fn names(cell: &str) -> impl Iterator<Item = &str> {
     let ticked = cell.split('`').skip(1).step_by(2);
     ticked.filter(|word| {
         let joined = word.contains(['_', '-']);
