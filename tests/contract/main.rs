@@ -137,7 +137,7 @@ fn every_test_stands_in_the_lines_of_its_ids() {
         for id in id::of_test(test) {
             match rows.get(id.as_str()) {
                 None => problems.push(format!("{test} names {id}, which is no rule")),
-                Some(row) if !row.cells().flat_map(names).any(|name| name == test) => {
+                Some(row) if !row.cells().flat_map(|cell| names(cell)).any(|name| name == test) => {
                     problems.push(format!("{test} is missing from the line of {id}"));
                 }
                 Some(_) => {}
