@@ -49,6 +49,8 @@ enum Target {
 const PLATFORM: &str = "x86_64-unknown-linux-gnu";
 /// The longest input that is tried: a program of some twenty operations, any wire structure.
 const LONGEST: u32 = 512;
+/// Seconds for one input, which takes less than a thousandth of one: more is a hang.
+const ONE_INPUT: u32 = 60;
 /// All executions of one target.
 const TIMEOUT: Duration = Duration::from_hours(12);
 /// Lines of a finding that are shown; the log has all.
@@ -112,9 +114,10 @@ struct Ran {
 /// Builds and runs; the exit code is 0 only if nothing was found, or if a defect was.
 pub(crate) fn fuzz(layout: &Layout, options: &FuzzOptions) -> Result<ExitCode> {
     let place = Place::new(layout, options.defect.as_deref());
+    let input = options.replay.as_ref().map(fs::canonicalize).transpose()?;
     build(layout, options, &place)?;
-    if let (Some(target), Some(file)) = (options.target, &options.replay) {
-        return replay(layout, &place, target, file);
+    if let (Some(target), Some(input)) = (options.target, input) {
+        return replay(layout, &place, target, &input);
     }
     let chosen = options.target.map_or(Target::ALL.to_vec(), |target| vec![target]);
     let mut ran = Vec::new();
@@ -169,6 +172,7 @@ fn run(layout: &Layout, options: &FuzzOptions, place: &Place, target: Target) ->
     let command = Command::new(place.program(target))
         .arg(format!("-runs={}", options.runs))
         .arg(format!("-max_len={LONGEST}"))
+        .arg(format!("-timeout={ONE_INPUT}"))
         .arg(format!("-artifact_prefix={}", prefix.display()))
         .arg("-print_final_stats=1")
         .arg(&corpus)
@@ -196,9 +200,8 @@ fn run(layout: &Layout, options: &FuzzOptions, place: &Place, target: Target) ->
     })
 }
 
-fn replay(layout: &Layout, place: &Place, target: Target, file: &Path) -> Result<ExitCode> {
-    let file = fs::canonicalize(file)?;
-    let command = Command::new(place.program(target)).arg(file).dir(&layout.root);
+fn replay(layout: &Layout, place: &Place, target: Target, input: &Path) -> Result<ExitCode> {
+    let command = Command::new(place.program(target)).arg(input).dir(&layout.root);
     let code = step::on_terminal(&command)?;
     Ok(if code == Some(0) {
         ExitCode::SUCCESS

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use kswrite_core::{BufferMethod, IoStatus, NtStatus};
+use kswrite_core::{BufferMethod, IoStatus, NtStatus, ProcessorMode};
 use nt_model::{Packet, Seen};
 
 use super::{
-    op::How,
+    op::{Buffer, How},
     stage::Stage,
     thread::{SCRIBBLE, Written, pattern},
 };
@@ -15,6 +15,8 @@ use crate::Wrong;
 /// What the devices did with a write.
 #[derive(Default)]
 struct Deeds {
+    /// Whether its fast-I/O routine was called.
+    attempted: bool,
     /// How fast I/O ended it.
     fast: Option<IoStatus>,
     /// The IRP with which the bottom device was given it.
@@ -66,6 +68,7 @@ fn deeds(stage: &Stage) -> BTreeMap<u32, Deeds> {
     for seen in seen {
         if let Some(fast) = seen.came.fast() {
             let deeds = all.entry(fast.key).or_default();
+            deeds.attempted = true;
             // Anything but success is followed by an IRP; a filter then attempts once more.
             let done = seen.ended.filter(|io| io.status == NtStatus::SUCCESS);
             stage.expect(done.is_none() || deeds.fast.is_none(), || {
@@ -99,6 +102,7 @@ fn verdict(stage: &Stage, written: &Written, deeds: &Deeds, packet: Option<Packe
     if block.writes > 1 {
         return Err(format!("the status block was written {} times", block.writes));
     }
+    check_attempt(stage, written, deeds)?;
     check_told(stage, written, deeds, end, told)?;
     check_event(stage, written, deeds, told)?;
     let pended = written
@@ -129,6 +133,31 @@ fn end(deeds: &Deeds) -> Result<Option<IoStatus>, String> {
     }
 }
 
+/// Fast I/O is attempted where it may be, and nowhere else. Asked where no driver above the device makes attempts of its
+/// own, and nothing may have come before.
+fn check_attempt(stage: &Stage, written: &Written, deeds: &Deeds) -> Result<(), String> {
+    let Written { plan, open, .. } = written;
+    let early = [NtStatus::INVALID_PARAMETER, NtStatus::CANCELLED];
+    let over = written
+        .returned
+        .get()
+        .is_none_or(|status| early.contains(&status));
+    let asked = matches!(plan.how, How::Managed | How::Owned);
+    if !asked || over || open.bottom.covered || stage.faulty.get() {
+        return Ok(());
+    }
+    let trusted = plan.mode == ProcessorMode::Kernel;
+    let mode = trusted || written.previous == ProcessorMode::User;
+    let outside = matches!(plan.buffer, Buffer::Forbidden | Buffer::Wrapping) && plan.length > 0;
+    let packet = open.port && plan.context && !open.flags.skips_completion_port();
+    let expected = open.bottom.fast && mode && !packet && (trusted || !outside);
+    if deeds.attempted == expected {
+        Ok(())
+    } else {
+        Err(format!("fast I/O was attempted: {}", deeds.attempted))
+    }
+}
+
 /// The status block has what the device said, if anything is to be told; so has the caller.
 fn check_told(
     stage: &Stage,
@@ -146,7 +175,8 @@ fn check_told(
     }
     let Some(end) = end else {
         // A filter that was cancelled may refuse what its caller was told to wait for.
-        let refused = error || returned.is_none() || pending && written.open.bottom.covered;
+        let short = returned == Some(NtStatus::INSUFFICIENT_RESOURCES) && !stage.faulty.get();
+        let refused = error && !short || returned.is_none() || pending && written.open.bottom.covered;
         let silent = told.is_none() || pending;
         return if refused && silent {
             Ok(())

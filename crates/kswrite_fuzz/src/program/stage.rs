@@ -17,6 +17,8 @@ use crate::tape::Tape;
 pub(super) struct Bottom {
     pub(super) device: DeviceId,
     pub(super) method: BufferMethod,
+    /// Whether its driver has a fast-I/O routine.
+    pub(super) fast: bool,
     /// Whether there are drivers above it, which may tell their caller to wait for what was complete at once.
     pub(super) covered: bool,
 }
@@ -49,6 +51,8 @@ pub(super) struct Stage {
     /// Threads that end before their program does, by their numbers.
     pub(super) ended: RefCell<Vec<usize>>,
     pub(super) packets: RefCell<Vec<Packet>>,
+    /// Whether any service was made to fail.
+    pub(super) faulty: Cell<bool>,
     /// Pages that callers have locked, until the end.
     pub(super) locked: RefCell<Vec<OwnedMdl>>,
     /// What threads found wrong.
@@ -62,6 +66,9 @@ const STATUSES: [NtStatus; 5] = [
     NtStatus::IO_DEVICE_ERROR,
     NtStatus::CANCELLED,
 ];
+
+/// The smallest table that has the slot for writes.
+const FIRST_SIZE: u32 = 32;
 
 /// Flags of a file object that a byte can set.
 const FLAGS: [FileFlags; 6] = [
@@ -129,6 +136,9 @@ fn stack(world: &World, bytes: &mut Tape<'_>) -> Bottom {
     Bottom {
         device,
         method: script.method,
+        fast: script
+            .table
+            .is_some_and(|table| table.size >= FIRST_SIZE && table.has_write),
         covered: above > 0,
     }
 }
@@ -162,6 +172,7 @@ impl Stage {
             written: RefCell::default(),
             ended: RefCell::default(),
             packets: RefCell::default(),
+            faulty: Cell::new(false),
             locked: RefCell::default(),
             wrong: RefCell::default(),
             devices,

@@ -4,8 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use kswrite_core::{
-    BufferMethod, ByteOffset, FileWrite, IoStatus, Kernel, NtStatus, Patience, Position, ProcessorMode,
-    managed, owned,
+    ByteOffset, FileWrite, IoStatus, Kernel, NtStatus, Patience, Position, ProcessorMode, managed, owned,
 };
 use nt_model::{
     Address, BlockId, Change, Cpu, DeviceId, EventId, Irql, KERNEL_BASE, NtWrite, OwnedWrite, PortContext,
@@ -21,6 +20,8 @@ pub(super) struct Written {
     pub(super) key: u32,
     pub(super) plan: Plan,
     pub(super) open: Open,
+    /// The previous mode of its thread.
+    pub(super) previous: ProcessorMode,
     /// The number of its thread.
     pub(super) thread: usize,
     pub(super) event: Option<EventId>,
@@ -95,12 +96,21 @@ impl Stage {
                 self.ended.borrow_mut().push(which % self.writers.len());
                 let _terminated = writer(*which).map(|thread| cpu.terminate(thread));
             }
-            Op::Fault(fault) => self.world.inject(*fault),
-            Op::Quota(bytes) => self.world.set_quota(*bytes),
-            Op::WorkingSet(pages) => self.world.set_working_set(*pages),
+            Op::Fault(_) | Op::Quota(_) | Op::WorkingSet(_) => self.run_short(op),
             Op::Dequeue => self.take_packets(cpu, 1),
             Op::Pause => cpu.pause(),
             Op::Exit => self.ended.borrow_mut().push(number),
+        }
+    }
+
+    /// Some service will fail.
+    fn run_short(&self, op: &Op) {
+        self.faulty.set(true);
+        match op {
+            Op::Fault(fault) => self.world.inject(*fault),
+            Op::Quota(bytes) => self.world.set_quota(*bytes),
+            Op::WorkingSet(pages) => self.world.set_working_set(*pages),
+            _ => {}
         }
     }
 
@@ -135,10 +145,11 @@ impl Stage {
         let written = Rc::new(Written {
             key: u32::try_from(all.len()).unwrap_or_default() + 1,
             open,
+            previous: cpu.previous_mode(),
             thread: number,
             event: plan.event.then(|| self.world.event()),
             block: self.world.status_block(),
-            buffer: self.buffer(&plan, open.bottom.method),
+            buffer: self.buffer(&plan),
             returned: Cell::new(None),
             record: RefCell::new(None),
             plan,
@@ -147,18 +158,16 @@ impl Stage {
         written
     }
 
-    /// A buffer of the kind that is planned. What a kernel requestor says is believed, so it must be true. A device that
-    /// is given the raw address would have to check its range; the scripted ones do not.
-    fn buffer(&self, plan: &Plan, method: BufferMethod) -> Address {
+    /// A buffer of the kind that is planned. What a kernel requestor says is believed, so it must be true.
+    fn buffer(&self, plan: &Plan) -> Address {
         let length = plan.length as usize;
         let bytes: Vec<u8> = pattern(length).collect();
         let user = plan.mode == ProcessorMode::User;
-        let raw = method == BufferMethod::Neither;
         match plan.buffer {
             Buffer::Kernel if !user => self.world.kernel_buffer(&bytes),
-            Buffer::Forbidden if user && !raw => Address(KERNEL_BASE + 0x1000),
+            Buffer::Forbidden if user => Address(KERNEL_BASE + 0x1000),
             Buffer::Unmapped if user => Address(0x1000),
-            Buffer::Wrapping if user && !raw => Address(u64::MAX - 2),
+            Buffer::Wrapping if user => Address(u64::MAX - 2),
             Buffer::ReadOnly if length > 0 => {
                 let address = self.world.user_buffer(&bytes);
                 self.world.change(&Change::Protect(address, Protection::ReadOnly));
