@@ -96,7 +96,8 @@ mod tests {
         faults.arm(1, 0, 9).unwrap();
         faults.arm(0, 0, 0).unwrap();
         assert!(!faults.strikes(1));
-        assert_eq!(faults.arm(7, 0, 1), Err(UnknownService));
-        assert!(!faults.strikes(7));
+        let beyond = u32::try_from(SERVICES).unwrap() + 1;
+        assert_eq!(faults.arm(beyond, 0, 1), Err(UnknownService));
+        assert!(!faults.strikes(beyond));
     }
 }
