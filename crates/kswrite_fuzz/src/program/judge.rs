@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use kswrite_core::{BufferMethod, IoStatus, NtStatus, ProcessorMode};
+use kswrite_core::{BufferMethod, ByteOffset, IoStatus, NtStatus, ProcessorMode};
 use nt_model::{Packet, Seen};
 
 use super::{
@@ -102,6 +102,7 @@ fn verdict(stage: &Stage, written: &Written, deeds: &Deeds, packet: Option<Packe
     if block.writes > 1 {
         return Err(format!("the status block was written {} times", block.writes));
     }
+    check_arguments(stage, written, end)?;
     check_attempt(stage, written, deeds)?;
     check_told(stage, written, deeds, end, told)?;
     check_event(stage, written, deeds, told)?;
@@ -130,6 +131,29 @@ fn end(deeds: &Deeds) -> Result<Option<IoStatus>, String> {
         (Some(io), None) => Ok(Some(io)),
         (None, Some(irp)) => irp.ended.map(Some).ok_or("was never ended".to_owned()),
         (None, None) => Ok(None),
+    }
+}
+
+/// Arguments that contradict each other are refused, and no others.
+fn check_arguments(stage: &Stage, written: &Written, end: Option<IoStatus>) -> Result<(), String> {
+    let Written { plan, open, .. } = written;
+    let Some(returned) = written.returned.get() else {
+        return Ok(());
+    };
+    let nobodys_event = written.event.is_some() && open.flags.is_synchronous();
+    let nowhere = matches!(plan.offset, ByteOffset::At(offset) if offset < -2);
+    let expected = match plan.how {
+        // The place of a program's write is not looked at, if it has one.
+        How::Nt => !open.flags.is_synchronous() && plan.offset == ByteOffset::Current,
+        _ => nobodys_event || nowhere,
+    };
+    let refused = returned == NtStatus::INVALID_PARAMETER;
+    // What it needs comes first, and may be what fails.
+    let early = stage.faulty.get() || plan.how == How::Locked;
+    if refused == expected || early && returned.is_error() && end.is_none() {
+        Ok(())
+    } else {
+        Err(format!("returned {returned}"))
     }
 }
 
