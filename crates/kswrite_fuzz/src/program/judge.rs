@@ -8,7 +8,7 @@ use nt_model::{Packet, Seen};
 use super::{
     op::{Buffer, How},
     stage::Stage,
-    thread::{SCRIBBLE, Written, pattern},
+    thread::{PATTERN, SCRIBBLE, Written},
 };
 use crate::Wrong;
 
@@ -294,9 +294,14 @@ fn check_bytes(written: &Written, deeds: &Deeds) -> Result<(), String> {
     // Pages that are locked are still the program's to write to. Of those that it has unmapped it cannot.
     let shared = written.open.bottom.method == BufferMethod::Direct || written.plan.how == How::Locked;
     let wrong = |bytes: &[u8], scribbled: bool| {
-        let mut pairs = bytes.iter().copied().zip(pattern(bytes.len()));
-        let right = pairs.all(|(byte, wanted)| byte == wanted || scribbled && byte == SCRIBBLE);
-        bytes.len() > length || !right
+        let given = PATTERN.get(..bytes.len()).unwrap_or_default();
+        let mixed = || {
+            bytes
+                .iter()
+                .zip(given)
+                .all(|(byte, given)| [*given, SCRIBBLE].contains(byte))
+        };
+        bytes.len() > length || bytes != given && !(scribbled && mixed())
     };
     let came = irp.bytes.as_ref().is_ok_and(|bytes| wrong(bytes, false));
     let left = irp.bytes_at_end.as_ref();

@@ -87,6 +87,8 @@ pub(super) enum Op {
 
 /// The status of a fault that is not the usual one of its service: nothing has it of itself.
 const FAULT: NtStatus = NtStatus(0xC0F0_0001_u32.cast_signed());
+/// The most bytes of a write: they lie in two pages.
+pub(super) const LONGEST: u32 = 5000;
 /// What a thread does at most.
 const MOST: usize = 8;
 
@@ -153,7 +155,7 @@ impl Plan {
             buffer: bytes.of([
                 User, User, User, ReadOnly, Kernel, Forbidden, Unmapped, Wrapping, Vanishing,
             ]),
-            length: bytes.of([28, 0, 1, 4096, 5000]),
+            length: bytes.of([28, 0, 1, 4096, LONGEST]),
             offset: if bit(7) {
                 ByteOffset::At(bytes.of([-3, -2, -1, 0, 5, 1 << 40]))
             } else {

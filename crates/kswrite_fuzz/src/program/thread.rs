@@ -11,7 +11,7 @@ use nt_model::{
     Protection, WriteRecord,
 };
 
-use super::op::{Buffer, How, Op, Plan};
+use super::op::{Buffer, How, LONGEST, Op, Plan};
 use super::stage::{Open, Stage};
 
 /// A write with what it needs, which is its own, and what its submitter saw of it.
@@ -35,10 +35,18 @@ pub(super) struct Written {
 /// What a program writes over its bytes.
 pub(super) const SCRIBBLE: u8 = 0xEE;
 
-/// What is written: no two neighbours are the same.
-pub(super) fn pattern(length: usize) -> impl Iterator<Item = u8> {
-    (0..=250).cycle().take(length)
-}
+/// What is written, or the front of it: no two neighbours are the same. A constant, because libFuzzer watches every
+/// comparison of a loop.
+#[expect(clippy::indexing_slicing, reason = "evaluated when it is compiled")]
+pub(super) static PATTERN: [u8; LONGEST as usize] = {
+    let mut pattern = [0; LONGEST as usize];
+    let mut at = 1;
+    while at < pattern.len() {
+        pattern[at] = (pattern[at - 1] + 1) % 251;
+        at += 1;
+    }
+    pattern
+};
 
 impl Stage {
     /// A device completes what it holds, until there will be no more.
@@ -161,24 +169,24 @@ impl Stage {
     /// A buffer of the kind that is planned. What a kernel requestor says is believed, so it must be true.
     fn buffer(&self, plan: &Plan) -> Address {
         let length = plan.length as usize;
-        let bytes: Vec<u8> = pattern(length).collect();
+        let bytes = PATTERN.get(..length).unwrap_or_default();
         let user = plan.mode == ProcessorMode::User;
         match plan.buffer {
-            Buffer::Kernel if !user => self.world.kernel_buffer(&bytes),
+            Buffer::Kernel if !user => self.world.kernel_buffer(bytes),
             Buffer::Forbidden if user => Address(KERNEL_BASE + 0x1000),
             Buffer::Unmapped if user => Address(0x1000),
             Buffer::Wrapping if user => Address(u64::MAX - 2),
             Buffer::ReadOnly if length > 0 => {
-                let address = self.world.user_buffer(&bytes);
+                let address = self.world.user_buffer(bytes);
                 self.world.change(&Change::Protect(address, Protection::ReadOnly));
                 address
             }
             Buffer::Vanishing if user && length > 0 => {
-                let address = self.world.user_buffer(&bytes);
+                let address = self.world.user_buffer(bytes);
                 self.world.at_touch(plan.touch, Change::Unmap(address));
                 address
             }
-            _ => self.world.user_buffer(&bytes),
+            _ => self.world.user_buffer(bytes),
         }
     }
 
