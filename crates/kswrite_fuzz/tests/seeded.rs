@@ -1,4 +1,4 @@
-//! Every target with bytes from a seed: what the fuzzer does for hours, for a second.
+//! Every target with bytes from a seed: what the fuzzer does for hours, for some seconds.
 
 #![expect(
     clippy::panic,
@@ -53,4 +53,18 @@ fn wire_host_takes_anything() {
 #[test]
 fn program_takes_anything() {
     feed(Target::Program);
+}
+
+/// libFuzzer drives what this test does: each target has its program, and each program is in the manifest.
+#[test]
+fn every_target_has_a_program() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz");
+    let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap_or_default();
+    let manifest = read("Cargo.toml");
+    for target in Target::ALL {
+        let path = format!("fuzz_targets/{}.rs", target.name());
+        let call = format!("Target::{target:?}.run(bytes)");
+        assert!(read(&path).contains(&call), "{path} does not call {call}");
+        assert!(manifest.contains(&path), "the manifest has no {path}");
+    }
 }
