@@ -187,7 +187,7 @@ fn run(layout: &Layout, options: &FuzzOptions, place: &Place, target: Target) ->
         .timeout(TIMEOUT);
     let start = Instant::now();
     let title = format!("{} executions of {}", options.runs, target.name());
-    let ended = step::run_to_end(layout, &title, &log_name(target), &command)?;
+    let ended = step::run_to_end(layout, &title, &log_name(options, target), &command)?;
     let took = start.elapsed();
     let log = String::from_utf8_lossy(&fs::read(&ended.log)?).into_owned();
     let finding = written_input(&log);
@@ -217,8 +217,9 @@ fn replay(layout: &Layout, place: &Place, target: Target, input: &Path) -> Resul
     })
 }
 
-fn log_name(target: Target) -> String {
-    format!("fuzz-{}", target.name())
+fn log_name(options: &FuzzOptions, target: Target) -> String {
+    let defect = options.defect.iter().map(|defect| format!("-{defect}"));
+    format!("fuzz-{}{}", target.name(), defect.collect::<String>())
 }
 
 /// The file that libFuzzer wrote an input to.
@@ -251,7 +252,7 @@ fn said(log: &str) -> Vec<&str> {
 }
 
 fn show(layout: &Layout, options: &FuzzOptions, target: Target, input: &Path) -> Result<()> {
-    let log = layout.log(&log_name(target));
+    let log = layout.log(&log_name(options, target));
     let text = String::from_utf8_lossy(&fs::read(&log)?).into_owned();
     let said = said(&text);
     println!("\n{}:", target.name());
