@@ -18,6 +18,8 @@ use crate::tools;
 /// The package and the program of the rows.
 const PACKAGE: &str = "kswrite_tests";
 const SUITE: &str = "model";
+/// The services that the defects call, and no defect: nothing fails for them alone.
+const NO_MUTANT: &str = "defects";
 /// The suite takes a few seconds.
 const TIMEOUT: Duration = Duration::from_mins(5);
 /// Names of tests in the table; the JSON has all.
@@ -54,7 +56,7 @@ pub(super) fn run(layout: &Layout, options: &MutantsOptions) -> Result<bool> {
             bail!("there is no mutant '{name}'; there are {}", known.join(", "));
         }
     }
-    if let (fate, tests) = suite(layout, "no mutant", None)?
+    if let (fate, tests) = suite(layout, "no mutant", NO_MUTANT)?
         && fate != Fate::Survived
     {
         bail!("the suite fails without a mutant: {}", tests.join(", "));
@@ -62,7 +64,7 @@ pub(super) fn run(layout: &Layout, options: &MutantsOptions) -> Result<bool> {
     let mut mutants = Vec::new();
     for (name, defect) in defects {
         if options.names.is_empty() || options.names.contains(&name) {
-            let (fate, found_by) = suite(layout, &name, Some(&name))?;
+            let (fate, found_by) = suite(layout, &name, &name)?;
             mutants.push(Mutant {
                 name,
                 defect,
@@ -121,9 +123,9 @@ fn defect(page: &str, name: &str) -> Option<String> {
     Some(line.split('|').nth(2)?.trim().to_owned())
 }
 
-/// Builds the suite with a mutant and runs it; gives the tests that failed.
-fn suite(layout: &Layout, title: &str, mutant: Option<&str>) -> Result<(Fate, Vec<String>)> {
-    let mut build = tools::host_cargo(layout, "test")?
+/// Builds the suite with a feature and runs it; gives the tests that failed.
+fn suite(layout: &Layout, title: &str, feature: &str) -> Result<(Fate, Vec<String>)> {
+    let build = tools::host_cargo(layout, "test")?
         .args([
             "-p",
             PACKAGE,
@@ -131,13 +133,12 @@ fn suite(layout: &Layout, title: &str, mutant: Option<&str>) -> Result<(Fate, Ve
             SUITE,
             "--no-run",
             "--message-format=json",
+            "--features",
+            feature,
         ])
         .env("CARGO_TARGET_DIR", layout.out.join("mutants"))
         .env("CARGO_PROFILE_DEV_DEBUG", "0")
         .env("CARGO_PROFILE_DEV_OPT_LEVEL", "1");
-    if let Some(mutant) = mutant {
-        build = build.args(["--features", mutant]);
-    }
     let captured = step::capture(layout, &format!("{title}: build"), "mutant-build", &build)?;
     if captured.code != Some(0) {
         bail!("{}", captured.failure);
@@ -147,12 +148,13 @@ fn suite(layout: &Layout, title: &str, mutant: Option<&str>) -> Result<(Fate, Ve
     let run = Command::new(program)
         .dir(layout.root.join("tests"))
         .timeout(TIMEOUT);
-    let log = format!("mutant-{}", mutant.unwrap_or("none"));
+    let log = format!("mutant-{feature}");
     let Some(ended) = step::run_in_time(layout, &format!("{title}: the suite"), &log, &run)? else {
         return Ok((Fate::TimedOut, Vec::new()));
     };
     let text = String::from_utf8_lossy(&fs::read(&ended.log)?).into_owned();
-    let failed: Vec<String> = failures(&text).into_iter().map(str::to_owned).collect();
+    let mut failed: Vec<String> = failures(&text).into_iter().map(str::to_owned).collect();
+    failed.sort_unstable();
     let fate = match ended.code {
         Some(0) if counts(&text).passed > 0 => Fate::Survived,
         Some(0) => bail!("{title}: the suite has no tests; see {}", layout.show(&ended.log)),
