@@ -16,10 +16,14 @@ pub(super) fn run(layout: &Layout) -> Result<bool> {
     let program = CARGO_MUTANTS.ensure(layout)?;
     let command = tools::host_cargo(layout, "mutants")?
         .program(&program)
-        .arg("--output")
+        .args([
+            "--package",
+            "kswrite_core",
+            "--no-times",
+            "--colors=never",
+            "--output",
+        ])
         .arg(&layout.out)
-        // It copies the checkout, and must not take what was built.
-        .args(["--no-times", "--colors=never"])
         .timeout(TIMEOUT);
     // It shows its own progress, and what survived.
     let code = step::on_terminal(&command)?;
