@@ -19,7 +19,7 @@ pub(crate) struct FuzzOptions {
     /// Which one; without it, all, one after the other.
     #[arg(value_enum)]
     target: Option<Target>,
-    /// Executions of each target. Ten million of `program` take about half an hour.
+    /// Executions of each target. Ten million of `program` take about a quarter of an hour.
     #[arg(long, value_name = "N", default_value_t = 100_000)]
     runs: u64,
     /// Execute the target once, with this file as its input, and show what is found.
