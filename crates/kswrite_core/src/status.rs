@@ -172,7 +172,8 @@ mod tests {
         assert!(NtStatus(0x4000_0000).is_success());
         let warning = NtStatus::BUFFER_OVERFLOW;
         assert!(warning.is_warning() && !warning.is_success() && !warning.is_error());
-        assert!(NtStatus::CANCELLED.is_error());
+        assert!(NtStatus::CANCELLED.is_error() && !NtStatus::CANCELLED.is_warning());
+        assert!(!NtStatus::SUCCESS.is_warning() && !NtStatus::PENDING.is_error());
     }
 
     #[test]

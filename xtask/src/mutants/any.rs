@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
+use super::named;
 use crate::layout::Layout;
 use crate::step;
 use crate::tools::{self, CARGO_MUTANTS};
@@ -13,12 +14,18 @@ const TIMEOUT: Duration = Duration::from_hours(6);
 
 /// What is tried and what is left out is in `.cargo/mutants.toml`. TRUE: nothing survived.
 pub(super) fn run(layout: &Layout) -> Result<bool> {
+    named::check_suite(layout)?;
     let program = CARGO_MUTANTS.ensure(layout)?;
     let command = tools::host_cargo(layout, "mutants")?
         .program(&program)
         .args([
             "--package",
             "kswrite_core",
+            "--test-package",
+            "kswrite_core,kswrite_tests",
+            // It would look for the rows in the package that is changed.
+            "--baseline=skip",
+            "--timeout=120",
             "--no-times",
             "--colors=never",
             "--output",
