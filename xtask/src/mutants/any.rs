@@ -25,7 +25,7 @@ pub(super) fn run(layout: &Layout) -> Result<bool> {
             "kswrite_core,kswrite_tests",
             // It would look for the rows in the package that is changed.
             "--baseline=skip",
-            "--timeout=120",
+            "--timeout=60",
             "--no-times",
             "--colors=never",
             "--output",

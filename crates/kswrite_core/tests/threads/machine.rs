@@ -109,6 +109,17 @@ pub(crate) struct Machine {
     held: Mutex<Option<mpsc::Sender<Sent>>>,
 }
 
+/// Nothing is sent after this.
+pub(crate) struct LastSender<'a>(&'a Machine);
+
+impl Drop for LastSender<'_> {
+    fn drop(&mut self) {
+        if let Ok(mut held) = self.0.held.lock() {
+            held.take();
+        }
+    }
+}
+
 impl Machine {
     /// A kernel whose device sends what it holds to whoever completes it.
     pub(crate) fn new(held: mpsc::Sender<Sent>) -> Self {
@@ -122,9 +133,10 @@ impl Machine {
         &self.statistics
     }
 
-    /// Nothing more will be sent.
-    pub(crate) fn no_more(&self) {
-        self.held.lock().unwrap().take();
+    /// When this goes nothing more will be sent, so that whoever completes writes comes to an end, also if a test
+    /// has failed.
+    pub(crate) fn last_sender(&self) -> LastSender<'_> {
+        LastSender(self)
     }
 
     /// The device completes a write.

@@ -9,10 +9,11 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod machine;
+mod meeting;
 mod plain;
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Barrier, mpsc};
+use std::sync::{Arc, mpsc};
 use std::thread;
 
 use kswrite_core::{
@@ -21,6 +22,7 @@ use kswrite_core::{
     owned,
 };
 use machine::{Device, Machine, Waiting, Write};
+use meeting::Meeting;
 use plain::Plain;
 
 /// Rounds of a test; each has its threads begin at the same time.
@@ -30,16 +32,16 @@ const ROUNDS: u32 = 2_000;
 /// it sees what the others wrote before they left.
 #[test]
 fn the_last_party_of_a_handoff_is_one() {
-    let barrier = Barrier::new(3);
+    let meeting = Meeting::new(3);
     let rounds: Vec<_> = (0..ROUNDS)
         .map(|_| (Handoff::new(), [0; 3].map(|_| Plain::new(0)), AtomicU32::new(0)))
         .collect();
     thread::scope(|scope| {
         for party in 0..3 {
-            let (barrier, rounds) = (&barrier, &rounds);
+            let (mut member, rounds) = (meeting.join(), &rounds);
             scope.spawn(move || {
                 for (handoff, notes, lasts) in rounds {
-                    barrier.wait();
+                    member.wait();
                     notes[party].set(1);
                     if handoff.leave().was_last() {
                         lasts.fetch_add(1, Ordering::Relaxed);
@@ -59,17 +61,17 @@ fn the_last_party_of_a_handoff_is_one() {
 /// Two cancels and a completion meet at a token: either one cancel goes on, or the completion took the token back.
 #[test]
 fn a_token_lets_one_cancel_or_the_completion_through() {
-    let barrier = Barrier::new(3);
+    let meeting = Meeting::new(3);
     let rounds: Vec<_> = (0..ROUNDS)
         .map(|_| (CancelToken::new(), AtomicU32::new(0)))
         .collect();
     assert!(rounds.iter().all(|(token, _)| token.arm()));
     thread::scope(|scope| {
         for party in 0..3 {
-            let (barrier, rounds) = (&barrier, &rounds);
+            let (mut member, rounds) = (meeting.join(), &rounds);
             scope.spawn(move || {
                 for (token, through) in rounds {
-                    barrier.wait();
+                    member.wait();
                     let mine = if party == 0 {
                         token.disarm()
                     } else {
@@ -127,19 +129,22 @@ fn every_write_ends_once_whoever_is_last() {
             Arc::new(Write::new(devices[kind], kind == 2, None))
         })
         .collect();
-    let barrier = Barrier::new(2);
+    let meeting = Meeting::new(2);
     thread::scope(|scope| {
         complete_all(scope, &machine, &held);
-        let (machine, writes, barrier) = (&machine, &writes, &barrier);
+        let (machine, writes, meeting) = (&machine, &writes, &meeting);
         scope.spawn(move || {
+            let mut member = meeting.join();
             for write in writes {
-                barrier.wait();
+                member.wait();
                 machine.cancel(write);
             }
         });
         scope.spawn(move || {
+            let mut member = meeting.join();
+            let _last = machine.last_sender();
             for write in writes {
-                barrier.wait();
+                member.wait();
                 let request = Waiting(Arc::clone(write));
                 let status = owned::write(
                     machine,
@@ -149,7 +154,6 @@ fn every_write_ends_once_whoever_is_last() {
                 );
                 write.returned(status);
             }
-            machine.no_more();
         });
     });
     for write in &writes {
@@ -174,6 +178,7 @@ fn a_batch_is_drained_once() {
     let mut drained = Vec::new();
     thread::scope(|scope| {
         complete_all(scope, &machine, &held);
+        let _last = machine.last_sender();
         for _ in 0..ROUNDS / WRITES {
             let batch = Arc::new(Batch::new());
             let signals = Arc::new(AtomicU32::new(0));
@@ -186,7 +191,6 @@ fn a_batch_is_drained_once() {
             assert_eq!(submission.pending, WRITES);
             drained.push((batch, signals, submission.drained));
         }
-        machine.no_more();
     });
     for (batch, signals, by_submitter) in drained {
         assert_eq!(batch.outstanding(), 0);
