@@ -1,0 +1,116 @@
+//! How what was seen is written.
+
+use kswrite_client::Win32Error;
+use kswrite_core::NtStatus;
+
+use crate::win32::{LAST_ERROR_BEFORE, OverlappedState, Packet, Returned, UNTOUCHED, Waited};
+
+/// A value that an observation can hold.
+pub trait Show {
+    /// The value in a few words.
+    fn show(&self) -> String;
+}
+
+macro_rules! numbers {
+    ($($type:ty),*) => {$(
+        impl Show for $type {
+            fn show(&self) -> String {
+                self.to_string()
+            }
+        }
+    )*};
+}
+
+numbers!(u8, u16, i64, u64, usize, str, &str, String, NtStatus);
+
+impl Show for u32 {
+    fn show(&self) -> String {
+        match *self {
+            UNTOUCHED => "untouched".to_owned(),
+            value => value.to_string(),
+        }
+    }
+}
+
+impl Show for bool {
+    fn show(&self) -> String {
+        if *self { "TRUE" } else { "FALSE" }.to_owned()
+    }
+}
+
+impl Show for Win32Error {
+    fn show(&self) -> String {
+        match *self {
+            LAST_ERROR_BEFORE => "last error unchanged".to_owned(),
+            error => error.to_string(),
+        }
+    }
+}
+
+impl Show for Waited {
+    fn show(&self) -> String {
+        match self {
+            Self::Signalled => "signalled",
+            Self::TimedOut => "not signalled",
+            Self::IoCompletion => "a completion routine ran",
+        }
+        .to_owned()
+    }
+}
+
+impl<T: Show> Show for Option<T> {
+    fn show(&self) -> String {
+        self.as_ref().map_or_else(|| "none".to_owned(), Show::show)
+    }
+}
+
+impl<T: Show, E: Show> Show for Result<T, E> {
+    fn show(&self) -> String {
+        match self {
+            Ok(value) => value.show(),
+            Err(error) => error.show(),
+        }
+    }
+}
+
+impl Show for () {
+    fn show(&self) -> String {
+        "done".to_owned()
+    }
+}
+
+impl<A: Show, B: Show> Show for (A, B) {
+    fn show(&self) -> String {
+        format!("{}, {}", self.0.show(), self.1.show())
+    }
+}
+
+impl Show for Returned {
+    fn show(&self) -> String {
+        let text = format!("{}, {}", self.returned.show(), self.error.show());
+        match self.count {
+            Some(count) => format!("{text}, count {}", count.show()),
+            None => text,
+        }
+    }
+}
+
+impl Show for OverlappedState {
+    fn show(&self) -> String {
+        let word = |value: u64| match value {
+            value if value == u64::from(UNTOUCHED) => "untouched".to_owned(),
+            value => format!("{value:#x}"),
+        };
+        format!(
+            "Internal {}, InternalHigh {}",
+            word(self.internal),
+            word(self.internal_high)
+        )
+    }
+}
+
+impl Show for Packet {
+    fn show(&self) -> String {
+        format!("{}, {} bytes, key {}", self.error.show(), self.bytes, self.key)
+    }
+}
