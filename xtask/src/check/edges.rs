@@ -18,8 +18,9 @@ enum Rule {
 }
 
 /// The semantics depend on nothing, drivers on no user-mode crate, user mode on nothing of the kernel.
-const RULES: [(&str, Rule); 8] = [
+const RULES: [(&str, Rule); 9] = [
     ("kswrite_core", Rule::Only(&[])),
+    ("kswrite_inf", Rule::Only(&[])),
     (
         "kswrite_wire",
         Rule::Only(&[
