@@ -48,7 +48,6 @@ const IRP_NOCACHE: u32 = 0x1;
 const IRP_BUFFERED_IO: u32 = 0x10;
 const IRP_DEALLOCATE_BUFFER: u32 = 0x20;
 const IRP_WRITE_OPERATION: u32 = 0x200;
-const SL_WRITE_THROUGH: u32 = 0x4;
 
 /// The filter's control device.
 fn filter_device() -> File {
@@ -712,7 +711,7 @@ fn ks_41_42_43_50_51_the_irp() {
         for (flags, irp_flag, stack_flags) in [
             (0, 0, 0),
             (FO_NO_INTERMEDIATE_BUFFERING, IRP_NOCACHE, 0),
-            (FO_WRITE_THROUGH, 0, SL_WRITE_THROUGH),
+            (FO_WRITE_THROUGH, 0, sink::SL_WRITE_THROUGH),
         ] {
             let case = Case::new();
             let file = open(kind, irp_script(sink::Completion::Inline));
@@ -739,6 +738,9 @@ fn ks_41_42_43_50_51_the_irp() {
                 fields: sent::THREAD | sent::FILE | buffer,
             };
             assert_eq!(irp, expected, "{kind:?} {length} {flags:#x}");
+            let state = state(&file);
+            let seen = (state.last_irp_flags, state.last_stack_flags);
+            assert_eq!(seen, (expected.irp_flags, stack_flags), "{kind:?} {length} {flags:#x}");
             drop(file);
             case.finish();
         }

@@ -136,6 +136,14 @@ impl<M: Major> HeldIrp<M> {
         // SAFETY: an IRP that was given to a driver has a location for it, which stays with the IRP.
         unsafe { &*location }
     }
+
+    /// Its flags.
+    ///
+    /// IRQL: any.
+    pub fn marks(&self) -> Marks {
+        // SAFETY: by the invariant the IRP is ours.
+        unsafe { marks(self.0.as_ptr()) }
+    }
 }
 
 impl<M: Major> Drop for HeldIrp<M> {
@@ -149,6 +157,35 @@ impl<M: Major> Drop for HeldIrp<M> {
 /// `IO_NO_INCREMENT`, which the headers have wider than the parameter.
 const NO_INCREMENT: CCHAR = 0;
 const _: () = assert!(IO_NO_INCREMENT == 0);
+
+/// The flags of an IRP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Marks {
+    /// `Irp->Flags`.
+    pub irp_flags: u32,
+    /// `Flags` of the current stack location.
+    pub stack_flags: u8,
+}
+
+/// The flags of an IRP.
+///
+/// IRQL: any.
+///
+/// # Safety
+///
+/// The IRP is the caller's, and it was given to a driver.
+pub(crate) unsafe fn marks(irp: *mut IRP) -> Marks {
+    // SAFETY: the caller's promise.
+    let current = unsafe { current_location(irp) };
+    // SAFETY: the field of an IRP that is alive.
+    let location = unsafe { *current };
+    Marks {
+        // SAFETY: the caller's promise.
+        irp_flags: unsafe { (*irp).Flags },
+        // SAFETY: an IRP that was given to a driver has a location for it, which stays with the IRP.
+        stack_flags: unsafe { (*location).Flags },
+    }
+}
 
 /// The field of an IRP that points to the current stack location.
 ///

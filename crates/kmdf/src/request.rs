@@ -10,7 +10,10 @@ use wdk_sys::{
 
 use crate::{
     Device, FileObject, IoStatus, NtStatus, Object, Reference, SharedBytes, SharedBytesMut, context_type,
-    object::sealed::Sealed, status::check, trace,
+    irp::{Marks, marks},
+    object::sealed::Sealed,
+    status::check,
+    trace,
 };
 
 /// `WDFREQUEST`, owned.
@@ -149,6 +152,15 @@ impl Request {
     pub fn irp(&self) -> Option<NonNull<wdk_sys::IRP>> {
         // SAFETY: by the invariant the handle is live.
         NonNull::new(unsafe { unsafe_wdf!(WdfRequestWdmGetIrp, self.0) })
+    }
+
+    /// The flags of its IRP.
+    ///
+    /// IRQL: `<= DISPATCH_LEVEL`.
+    pub fn marks(&self) -> Option<Marks> {
+        let irp = self.irp()?;
+        // SAFETY: a request that the driver has was given to it as this IRP, which lives as long.
+        Some(unsafe { marks(irp.as_ptr()) })
     }
 
     /// `WdfRequestGetParameters` of a read or a write; `None` for another type of request.

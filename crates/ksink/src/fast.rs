@@ -32,7 +32,7 @@ impl FastIo for SinkFast {
         } else {
             sink.accepted.try_lock()?
         };
-        accepted.intake.note(call.key, call.wait);
+        accepted.intake.note_fast(call.key, call.wait);
         let script = accepted.intake.script();
         match script.fast {
             FastMode::Accept => accept(&mut accepted, call),

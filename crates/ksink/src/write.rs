@@ -6,11 +6,12 @@
 use kmdf::{
     Device, IoStatus, NtStatus, Object, Request, SharedBytes,
     device::IoType,
+    irp::Marks,
     irql,
     request::TransferParameters,
     write_irp::{CallerBytes, WriteData, WriteIrp},
 };
-use ksink_state::{Path, Verdict};
+use ksink_state::{IrpFlags, Path, Verdict};
 use kswrite_wire::sink::Completion;
 
 use crate::{
@@ -36,7 +37,7 @@ pub(crate) fn inline(device: &Device, io_type: IoType, irp: &WriteIrp) -> Option
         return None;
     }
     let TransferParameters { key, offset, .. } = irp.transfer();
-    accepted.intake.note(key, false);
+    accepted.intake.note_irp(key, flags(irp.marks()));
     let verdict = irp.data(io_type).and_then(|data| match data {
         WriteData::Mapped(bytes) => accept_mapped(&mut accepted, offset, bytes),
         WriteData::Caller(bytes) => accept_caller(&mut accepted, offset, &bytes),
@@ -65,14 +66,22 @@ fn accept(request: &Request) -> Result<Verdict, NtStatus> {
         .and_then(|file| file.context::<SinkFile>())
         .ok_or(NtStatus::INVALID_DEVICE_REQUEST)?;
     let (_, transfer) = request.transfer().ok_or(NtStatus::INVALID_DEVICE_REQUEST)?;
+    let marks = request.marks().ok_or(NtStatus::INVALID_DEVICE_REQUEST)?;
     let bytes = request.write_data()?;
     let mut accepted = sink.accepted.lock();
-    accepted.intake.note(transfer.key, false);
+    accepted.intake.note_irp(transfer.key, flags(marks));
     let verdict = accept_mapped(&mut accepted, transfer.offset, bytes)?;
     if verdict.completion != Completion::Inline {
         sink.add_outstanding();
     }
     Ok(verdict)
+}
+
+fn flags(marks: Marks) -> IrpFlags {
+    IrpFlags {
+        irp: marks.irp_flags,
+        stack: marks.stack_flags.into(),
+    }
 }
 
 /// Takes bytes that can be read without a fault, piece by piece. Each is copied once from the program's

@@ -20,6 +20,15 @@ pub enum Path {
     Irp,
 }
 
+/// How an IRP is marked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct IrpFlags {
+    /// `Irp->Flags`.
+    pub irp: u32,
+    /// `Flags` of the stack location.
+    pub stack: u32,
+}
+
 /// A write that was let in: the bytes to absorb are still to come.
 #[must_use = "a write that was begun is committed"]
 pub struct Admission {
@@ -65,6 +74,7 @@ pub struct Intake {
     placement: u64,
     last_key: u32,
     last_wait: bool,
+    last_flags: IrpFlags,
     stream: Stream,
     window: Window,
 }
@@ -91,6 +101,7 @@ impl Intake {
             placement: 0,
             last_key: 0,
             last_wait: false,
+            last_flags: IrpFlags::default(),
             stream: Stream::new(),
             window: Window::default(),
         }
@@ -123,10 +134,17 @@ impl Intake {
         &self.window
     }
 
-    /// A write came with this key; whether it came by a call that might wait.
-    pub const fn note(&mut self, key: u32, wait: bool) {
+    /// A `FastIoWrite` call came with this key; whether it might wait.
+    pub const fn note_fast(&mut self, key: u32, wait: bool) {
         self.last_key = key;
         self.last_wait = wait;
+    }
+
+    /// An IRP came with this key and these flags.
+    pub const fn note_irp(&mut self, key: u32, flags: IrpFlags) {
+        self.last_key = key;
+        self.last_wait = false;
+        self.last_flags = flags;
     }
 
     /// Lets a write in, or refuses it; a refused one leaves no trace.
@@ -219,6 +237,8 @@ impl Intake {
             window_base: self.window.base(),
             last_key: self.last_key,
             last_wait: self.last_wait.into(),
+            last_irp_flags: self.last_flags.irp,
+            last_stack_flags: self.last_flags.stack,
             crc32c: self.stream.crc32c(),
             sha256: self.stream.sha256(),
             ..State::default()
@@ -415,6 +435,22 @@ mod tests {
             (10, 9)
         );
         assert_eq!(intake.state().writes, 2);
+    }
+
+    #[test]
+    fn the_flags_are_those_of_the_last_irp() {
+        let mut intake = Intake::new();
+        intake.note_irp(7, IrpFlags { irp: 0x220, stack: 4 });
+        intake.note_fast(9, true);
+        let state = intake.state();
+        assert_eq!((state.last_key, state.last_wait), (9, 1));
+        assert_eq!((state.last_irp_flags, state.last_stack_flags), (0x220, 4));
+        intake.note_irp(0, IrpFlags::default());
+        let state = intake.state();
+        assert_eq!(
+            (state.last_wait, state.last_irp_flags, state.last_stack_flags),
+            (0, 0, 0)
+        );
     }
 
     #[test]

@@ -21,5 +21,5 @@ mod digest;
 mod intake;
 mod window;
 
-pub use intake::{Admission, Intake, Path, Verdict};
+pub use intake::{Admission, Intake, IrpFlags, Path, Verdict};
 pub use window::{ReadError, Window};

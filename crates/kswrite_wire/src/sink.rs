@@ -203,9 +203,16 @@ pub struct State {
     pub last_key: u32,
     /// 1 if that write was a `FastIoWrite` call that might wait.
     pub last_wait: u32,
+    /// `Irp->Flags` of the write IRP that came last.
+    pub last_irp_flags: u32,
+    /// `Flags` of its stack location, such as [`SL_WRITE_THROUGH`].
+    pub last_stack_flags: u32,
     /// SHA-256 of all accepted bytes in order of acceptance.
     pub sha256: [u8; 32],
 }
+
+/// In [`State::last_stack_flags`]: the write goes through all caches.
+pub const SL_WRITE_THROUGH: u32 = 0x4;
 
 /// Answer to [`RELEASE`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable)]
@@ -233,7 +240,7 @@ const fn split_mix(value: u64) -> u64 {
 }
 
 const _: () = assert!(size_of::<Script>() == 32);
-const _: () = assert!(size_of::<State>() == 8 * 8 + 4 * 4 + 32);
+const _: () = assert!(size_of::<State>() == 8 * 8 + 6 * 4 + 32);
 const _: () = assert!(size_of::<Released>() == 4);
 
 #[cfg(test)]
