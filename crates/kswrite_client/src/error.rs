@@ -29,6 +29,7 @@ const KNOWN: &[Known] = &[
     (21, "ERROR_NOT_READY", "the device is not ready", "start the device and try again"),
     (22, "ERROR_BAD_COMMAND", "the device is in a state that does not allow this", "reset the device and try again"),
     (23, "ERROR_CRC", "the device reports damaged data", "check the device"),
+    (29, "ERROR_WRITE_FAULT", "the device took no byte and gave no reason", "look into the driver's log"),
     (31, "ERROR_GEN_FAILURE", "the device failed without saying why", "look into the driver's log"),
     (32, "ERROR_SHARING_VIOLATION", "another program has it open and does not share it", "close the other program"),
     (38, "ERROR_HANDLE_EOF", "the end of the file is before this offset", "check the offset"),
@@ -86,6 +87,8 @@ impl Win32Error {
     pub const ACCESS_DENIED: Self = Self(5);
     /// `ERROR_INVALID_DATA`: an answer that does not have the agreed form.
     pub const INVALID_DATA: Self = Self(13);
+    /// `ERROR_WRITE_FAULT`: the device took nothing.
+    pub const WRITE_FAULT: Self = Self(29);
     /// `ERROR_INVALID_PARAMETER`.
     pub const INVALID_PARAMETER: Self = Self(87);
     /// `ERROR_OPERATION_ABORTED`: the request was cancelled.
