@@ -35,5 +35,6 @@ pub use error::{Error, Win32Error};
 #[cfg(windows)]
 pub use windows::{
     Access, ByApc, ByEvent, ByPort, CompletionPort, Event, File, FileObjectCall, FileObjectWrite, Finished,
-    Operation, Pending, Signal, Started, cells_alive, control, control_bytes, sleep_alertably, wait_any,
+    Operation, Pending, Signal, Started, cancel_synchronous, cells_alive, control, control_bytes,
+    sleep_alertably, wait_any,
 };

@@ -157,8 +157,9 @@ fn event_write_succeeds_and_gives_the_buffer_back() {
         buffer,
         result,
         operation,
+        bytes,
     } = write.wait();
-    assert_eq!(result, Ok(LARGE_U32));
+    assert_eq!((result, bytes), (Ok(LARGE_U32), LARGE_U32));
     assert_eq!(buffer.as_ptr(), address, "the very buffer comes back");
     drop((operation, file));
     assert_eq!(reader.join().unwrap(), pattern(LARGE));
@@ -226,6 +227,7 @@ fn an_operation_is_used_again_with_its_event_reset() {
             operation: idle,
             buffer,
             result,
+            ..
         } = operation
             .write_at(&file, u64::from(block) * 100, vec![block; 100])
             .wait();
@@ -236,6 +238,7 @@ fn an_operation_is_used_again_with_its_event_reset() {
         operation,
         buffer,
         result,
+        ..
     } = operation.read_at(&file, 1450, vec![0; 100]).wait();
     assert_eq!(result, Ok(100));
     assert_eq!(buffer[..50], [14; 50]);
@@ -325,6 +328,55 @@ fn cancelled_writes_complete_as_aborted() {
         write.try_finish().unwrap().result,
         Err(Win32Error::OPERATION_ABORTED)
     );
+    turn.ends_without_cells();
+}
+
+/// CancelIoEx without an OVERLAPPED and CancelIo, with two writes outstanding each time.
+#[test]
+fn cancels_of_a_whole_file_reach_every_write() {
+    let turn = turn();
+    let (file, _reader) = pipe();
+    for cancel in [File::cancel_all, File::cancel_own] {
+        let writes =
+            [0, 1].map(|_| pending(Operation::by_event().unwrap().write_at(&file, 0, pattern(LARGE))));
+        assert_eq!(cancel(&file), Ok(()));
+        for write in writes {
+            assert_eq!(write.wait().result, Err(Win32Error::OPERATION_ABORTED));
+        }
+    }
+    assert_eq!(file.cancel_all(), Err(Win32Error::NOT_FOUND));
+    turn.ends_without_cells();
+}
+
+/// CancelIo leaves alone what another thread has issued.
+#[test]
+fn a_threads_cancel_is_for_its_own_writes() {
+    let turn = turn();
+    let (file, reader) = pipe();
+    let other = file.clone();
+    let write = pending(Operation::by_event().unwrap().write_at(&file, 0, pattern(LARGE)));
+    thread::spawn(move || other.cancel_own()).join().unwrap().unwrap();
+    let write = write.try_finish().expect_err("another thread's cancel");
+    let reader = read_all(reader);
+    assert_eq!(write.wait().result, Ok(LARGE_U32));
+    drop(file);
+    assert_eq!(reader.join().unwrap(), pattern(LARGE));
+    turn.ends_without_cells();
+}
+
+/// The handle is closed with the write pending, whose result comes all the same.
+#[test]
+fn a_write_outlives_its_file() {
+    let turn = turn();
+    let (file, reader) = pipe();
+    let mut write = pending(Operation::by_event().unwrap().write_at(&file, 0, pattern(LARGE)));
+    write.give_up_file();
+    assert_eq!(write.cancel(), Err(Win32Error::NOT_FOUND));
+    let reader = read_all(reader);
+    let finished = write.wait();
+    assert_eq!((finished.result, finished.bytes), (Ok(LARGE_U32), LARGE_U32));
+    drop(file);
+    assert_eq!(reader.join().unwrap(), pattern(LARGE));
     turn.ends_without_cells();
 }
 

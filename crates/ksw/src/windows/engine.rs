@@ -51,6 +51,7 @@ fn completion<S: Signal>(slot: usize, finished: Finished<S>, immediate: bool) ->
         operation,
         buffer,
         result,
+        ..
     } = finished;
     (
         Completion {

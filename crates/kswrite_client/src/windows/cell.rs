@@ -237,17 +237,30 @@ impl<S> Cell<S> {
         std::mem::take(place)
     }
 
-    /// Bytes transferred, or the error, of a completion that has arrived.
-    pub(super) fn result(self: &Arc<Self>, file: &File) -> Result<u32, Win32Error> {
+    /// Bytes transferred, or the error, of a completion that has arrived. Without a file, which was closed
+    /// meanwhile, the status block says it all the same.
+    pub(super) fn result(self: &Arc<Self>, file: Option<&File>) -> Result<u32, Win32Error> {
         let mut bytes = 0;
-        // SAFETY: the handle is open, the OVERLAPPED is that of an operation on it and outlives the call,
-        // which does not wait.
-        let done = unsafe { GetOverlappedResult(file.raw(), self.address(), &raw mut bytes, FALSE) };
+        let handle = file.map_or(ptr::null_mut(), File::raw);
+        // SAFETY: the handle is open, or none, which is of use for waiting only; the OVERLAPPED is that of an
+        // operation on it and outlives the call, which does not wait.
+        let done = unsafe { GetOverlappedResult(handle, self.address(), &raw mut bytes, FALSE) };
         if done == FALSE {
             Err(last_error())
         } else {
             Ok(bytes)
         }
+    }
+
+    /// The byte count of the status block, which stands there with an error too. 0 unless the system has
+    /// stored one.
+    pub(super) fn transferred(self: &Arc<Self>) -> u32 {
+        let overlapped = self.address();
+        // SAFETY: in bounds of the live cell; only the address is computed.
+        let high = unsafe { &raw const (*overlapped).InternalHigh };
+        // SAFETY: aligned and alive; volatile because the system has written it.
+        let bytes = unsafe { ptr::read_volatile(high) };
+        u32::try_from(bytes).unwrap_or(u32::MAX)
     }
 
     /// Asks the system to cancel the operation.

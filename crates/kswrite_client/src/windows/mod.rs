@@ -1,7 +1,8 @@
 //! The Windows half. Unsafe code stands in `cell` (the memory that is lent), and in `event`, `port` and
-//! `apc` (how it comes back), and in `file_object` (events); `file` and `control` have none.
+//! `apc` (how it comes back), in `file_object` (events) and in `cancel`; `file` and `control` have none.
 
 mod apc;
+mod cancel;
 mod cell;
 mod control;
 mod event;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use windows_sys::Win32::System::Threading::INFINITE;
 
 pub use apc::{ByApc, sleep_alertably};
+pub use cancel::cancel_synchronous;
 pub use cell::cells_alive;
 pub use control::{control, control_bytes};
 pub use event::{ByEvent, wait_any};

@@ -64,6 +64,9 @@ pub struct Finished<S: Signal> {
     pub buffer: Vec<u8>,
     /// Bytes transferred, or why not.
     pub result: Result<u32, Win32Error>,
+    /// The byte count of the status block. With an error it is what the device says that it took before;
+    /// 0 if the system stored none.
+    pub bytes: u32,
 }
 
 /// An operation that the system has not completed.
@@ -80,7 +83,8 @@ pub struct Pending<S: Signal> {
 /// INVARIANT: the system has a share of the cell, lent to it for an operation on this file.
 struct Flight<S: Signal> {
     cell: Arc<Cell<S>>,
-    file: File,
+    /// `None` once it was given up.
+    file: Option<File>,
 }
 
 impl<S: Signal> Operation<S> {
@@ -114,11 +118,11 @@ impl<S: Signal> Operation<S> {
         call: impl FnOnce(Call) -> Outcome,
     ) -> Started<S> {
         if u32::try_from(buffer.len()).is_err() {
-            return self.finished(buffer, Err(Win32Error::INVALID_PARAMETER));
+            return self.refused(buffer, Win32Error::INVALID_PARAMETER);
         }
         let event = match self.cell.signal.arm(file) {
             Ok(event) => event,
-            Err(error) => return self.finished(buffer, Err(error)),
+            Err(error) => return self.refused(buffer, error),
         };
         // SAFETY: an `Operation` is idle, and it is ours.
         let lent = unsafe { self.cell.lend(file, offset, event, buffer) };
@@ -128,7 +132,7 @@ impl<S: Signal> Operation<S> {
             let was_immediate = self.cell.looks_complete();
             let flight = Flight {
                 cell: self.cell,
-                file: file.clone(),
+                file: Some(file.clone()),
             };
             return Started::Pending(Pending {
                 flight: Some(flight),
@@ -140,18 +144,26 @@ impl<S: Signal> Operation<S> {
         drop(unsafe { Cell::<S>::take_back(self.cell.address()) });
         let result = match outcome {
             Outcome::Failed(error) => Err(error),
-            Outcome::Complete | Outcome::Pending => self.cell.result(file),
+            Outcome::Complete | Outcome::Pending => self.cell.result(Some(file)),
         };
+        let bytes = self.cell.transferred();
         // SAFETY: the share is back, and the cell is ours.
         let buffer = unsafe { self.cell.take_buffer() };
-        self.finished(buffer, result)
-    }
-
-    fn finished(self, buffer: Vec<u8>, result: Result<u32, Win32Error>) -> Started<S> {
         Started::Finished(Finished {
             operation: self,
             buffer,
             result,
+            bytes,
+        })
+    }
+
+    /// Refused before the system was asked.
+    fn refused(self, buffer: Vec<u8>, error: Win32Error) -> Started<S> {
+        Started::Finished(Finished {
+            operation: self,
+            buffer,
+            result: Err(error),
+            bytes: 0,
         })
     }
 }
@@ -160,7 +172,8 @@ impl<S: Signal> Flight<S> {
     /// To be called when the completion has arrived.
     fn finish(self) -> Finished<S> {
         S::settle(&self.cell);
-        let result = self.cell.result(&self.file);
+        let result = self.cell.result(self.file.as_ref());
+        let bytes = self.cell.transferred();
         // SAFETY: the completion has arrived, so the system is done with the buffer, and whoever learnt of
         // it touches nothing but its own share.
         let buffer = unsafe { self.cell.take_buffer() };
@@ -168,7 +181,15 @@ impl<S: Signal> Flight<S> {
             operation: Operation { cell: self.cell },
             buffer,
             result,
+            bytes,
         }
+    }
+
+    /// Asks the system to cancel. Without its file nothing can be asked.
+    fn cancel(&self) -> Result<(), Win32Error> {
+        self.file
+            .as_ref()
+            .map_or(Err(Win32Error::NOT_FOUND), |file| self.cell.cancel(file))
     }
 }
 
@@ -184,11 +205,21 @@ impl<S: Signal> Pending<S> {
     ///
     /// # Errors
     ///
-    /// `ERROR_NOT_FOUND`: there is nothing to cancel, for the completion is on its way.
+    /// `ERROR_NOT_FOUND`: there is nothing to cancel, for the completion is on its way; or the file was
+    /// given up.
     pub fn cancel(&self) -> Result<(), Win32Error> {
-        self.flight.as_ref().map_or(Err(Win32Error::NOT_FOUND), |flight| {
-            flight.cell.cancel(&flight.file)
-        })
+        self.flight
+            .as_ref()
+            .map_or(Err(Win32Error::NOT_FOUND), Flight::cancel)
+    }
+
+    /// Gives up this operation's share of the file, so that the handle can be closed while the operation is
+    /// pending. The operation completes all the same: a device cancels what is pending when the last handle
+    /// is closed. From here on neither [`Pending::cancel`] nor dropping can cancel it.
+    pub fn give_up_file(&mut self) {
+        if let Some(flight) = &mut self.flight {
+            flight.file = None;
+        }
     }
 
     /// The result, if the completion has arrived.
@@ -218,7 +249,7 @@ impl<S: Signal> Drop for Pending<S> {
             drop(flight.finish());
         } else {
             // Refused means that the completion is on its way; either way it comes.
-            let _ = flight.cell.cancel(&flight.file);
+            let _ = flight.cancel();
             S::abandon(flight.cell);
         }
     }
