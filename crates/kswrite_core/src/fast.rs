@@ -33,6 +33,8 @@ pub enum Skip {
     BadParameter,
     /// The write was cancelled before it began.
     Cancelled,
+    /// Whoever set the device up wants no attempts.
+    Policy,
     /// The driver has no fast-I/O table.
     NoTable,
     /// The table ends before the slot.

@@ -138,3 +138,15 @@ pub trait FileObjects: Kernel {
     /// write began, so it does not fail.
     fn post_packet(&self, file: Self::File, context: Self::PortContext, io: IoStatus);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_that_are_set_stay_set() {
+        let both = FileFlags::SYNCHRONOUS_IO | FileFlags::ALERTABLE_IO;
+        assert_eq!(both | FileFlags::ALERTABLE_IO, both);
+        assert!(both.is_synchronous() && both.is_alertable() && !both.is_uncached());
+    }
+}

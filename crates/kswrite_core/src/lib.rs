@@ -13,7 +13,7 @@
 //! | the same at an offset, with a time limit, with a record of the decisions | [`managed::write`] | [`managed::ThreadIrps`] |
 //! | the same with an IRP of one's own: from locked pages, with a cancel token | [`owned::write`], [`CancelToken`] | [`FileObjects`], [`owned::Request`] |
 //! | submit many of those, with one drain | [`batch::submit`] | [`FileObjects`], [`owned::Request`] |
-//! | pass on a write that came to a filter driver | [`filter::dispatch`] | [`Kernel`], [`owned::Request`] |
+//! | pass on a write that came to a filter driver | [`filter::dispatch`], [`filter::dispatch_by_irp`] | [`Kernel`], [`owned::Request`] |
 //!
 //! What they share: [`WriteCall`], one captured write; [`fast`], may the fast routine be called and what does
 //! its answer mean; [`payload`], how the bytes reach the device when an IRP carries them; [`Handoff`], who

@@ -89,6 +89,8 @@ counters! {
     irp_bytes,
     /// Fast-I/O calls that came in and were passed on to the device below.
     forwarded_fast,
+    /// Writes that went down untouched. They are in no other counter.
+    bypassed,
 }
 
 fn bump(counter: &AtomicU64, by: u64) {
@@ -151,5 +153,10 @@ impl Statistics {
     /// A fast-I/O call came in from above and goes to the device below.
     pub fn forwarded_fast(&self) {
         bump(&self.forwarded_fast, 1);
+    }
+
+    /// A write goes down untouched.
+    pub fn bypassed(&self) {
+        bump(&self.bypassed, 1);
     }
 }

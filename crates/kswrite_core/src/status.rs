@@ -166,6 +166,20 @@ mod tests {
     use std::string::ToString;
 
     #[test]
+    fn only_warnings_and_errors_are_not_ok() {
+        assert_eq!(NtStatus::PENDING.ok(), Ok(()));
+        for status in [NtStatus::BUFFER_OVERFLOW, NtStatus::CANCELLED] {
+            assert_eq!(status.ok(), Err(status));
+        }
+    }
+
+    #[test]
+    fn a_failed_test_shows_name_and_number() {
+        let shown = std::format!("{:?}", NtStatus::CANCELLED);
+        assert_eq!(shown, "STATUS_CANCELLED (0xC0000120)");
+    }
+
+    #[test]
     fn severity_has_four_classes() {
         assert!(NtStatus::SUCCESS.is_success());
         assert!(NtStatus::PENDING.is_success());

@@ -43,7 +43,9 @@ fn wire(chunks: &[(u32, u32, usize)]) -> Vec<u8> {
 
 #[test]
 fn what_is_no_message_is_refused_and_stays_refused() {
-    let cases: [(&[(u32, u32, usize)], ChunkError); 7] = [
+    /// Length, flags and bytes of each chunk, and the error.
+    type Refused = (&'static [(u32, u32, usize)], ChunkError);
+    let cases: [Refused; 7] = [
         (&[(10, FLAG_LAST, 10)], ChunkError::First),
         (&[(20, FLAG_FIRST, 10), (20, FLAG_ONLY, 10)], ChunkError::First),
         (&[(10, FLAG_FIRST, 10)], ChunkError::Last),
