@@ -1,4 +1,4 @@
-//! The control device, `\\.\KsWrite`: counters per path, and writes to file objects.
+//! The control device, `\\.\KsWrite`: counters per path, policies, the trace, and writes to file objects.
 //!
 //! It is there as long as there is a filtered device. A PnP driver with a control device is never unloaded, so
 //! the last filtered device takes it along.
@@ -9,17 +9,20 @@ use kmdf::{
     control_irp::{Control as ControlFunction, ControlIrp},
     irp::{self, PreprocessIrp},
     sync::WaitLock,
-    trace, unicode_string,
+    trace::message,
+    unicode_string,
 };
 use kswrite_wire::{
     file_write::WRITE_FILE_OBJECT,
     filter::{self, DeviceSelector, Version, WIRE_VERSION},
     ioctl::ControlCode,
     names::{CONTROL_DEVICE, CONTROL_LINK, CONTROL_SDDL},
+    policy::{self, PolicyChange, PolicyError},
+    trace::{self as wire_trace, Cursor, Settings, TraceError},
 };
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
-use crate::{counters, driver::DriverContext, file_write};
+use crate::{driver::DriverContext, file_write, slots, trace};
 
 /// `FILE_DEVICE_SECURE_OPEN`: the SDDL holds for names below the device too.
 const FILE_DEVICE_SECURE_OPEN: u32 = 0x100;
@@ -62,7 +65,7 @@ pub fn share(driver: &Driver) {
     if shared.device.is_none() {
         shared.device = create(driver).ok();
         if shared.device.is_none() {
-            trace::message(c"kswrite: the control device could not be made; counters cannot be read");
+            message(c"kswrite: the control device could not be made; counters cannot be read");
         }
     }
 }
@@ -78,6 +81,8 @@ pub fn release(driver: &Driver) {
     shared.users = shared.users.saturating_sub(1);
     if shared.users == 0 {
         shared.device = None;
+        // Nobody can read it now. Without a ring there is nothing that could fail.
+        let _off = trace::set(None);
     }
 }
 
@@ -141,14 +146,47 @@ fn answer(request: &mut Request, code: ControlCode) -> Result<usize, NtStatus> {
             let selector = get::<DeviceSelector>(request)?;
             put(
                 request,
-                &counters::read(selector).ok_or(NtStatus::INVALID_PARAMETER)?,
+                &slots::statistics(selector).ok_or(NtStatus::INVALID_PARAMETER)?,
             )
         }
         filter::RESET_STATISTICS => {
-            counters::reset();
+            slots::reset_statistics();
             Ok(0)
         }
+        policy::GET_POLICIES => put(request, &slots::policies()),
+        policy::SET_POLICY => set_policy(&get(request)?),
+        wire_trace::GET_TRACE => put(request, &trace::state()),
+        wire_trace::SET_TRACE => {
+            let settings: Settings = get(request)?;
+            // Before anything changes.
+            room::<wire_trace::State>(request)?;
+            trace::set(settings.check().map_err(trace_refusal)?)?;
+            put(request, &trace::state())
+        }
+        wire_trace::READ_TRACE => {
+            let from = get::<Cursor>(request)?.check().map_err(trace_refusal)?;
+            trace::read(from, request.control_output()?)
+        }
         _ => Err(NtStatus::INVALID_DEVICE_REQUEST),
+    }
+}
+
+fn set_policy(change: &PolicyChange) -> Result<usize, NtStatus> {
+    let (device, policy) = change.check().map_err(|error| match error {
+        PolicyError::Version => NtStatus::REVISION_MISMATCH,
+        PolicyError::Value => NtStatus::INVALID_PARAMETER,
+    })?;
+    if slots::set_policy(device, policy) {
+        Ok(0)
+    } else {
+        Err(NtStatus::INVALID_PARAMETER)
+    }
+}
+
+const fn trace_refusal(error: TraceError) -> NtStatus {
+    match error {
+        TraceError::Version => NtStatus::REVISION_MISMATCH,
+        TraceError::Value => NtStatus::INVALID_PARAMETER,
     }
 }
 
@@ -158,6 +196,14 @@ fn get<T: FromBytes>(request: &Request) -> Result<T, NtStatus> {
         .control_input()
         .map_err(|_| NtStatus::INFO_LENGTH_MISMATCH)?;
     T::read_from_bytes(input).map_err(|_| NtStatus::INFO_LENGTH_MISMATCH)
+}
+
+/// Whether there is room for a `T`.
+fn room<T>(request: &mut Request) -> Result<(), NtStatus> {
+    if request.control_output()?.len() < size_of::<T>() {
+        return Err(NtStatus::BUFFER_TOO_SMALL);
+    }
+    Ok(())
 }
 
 /// Writes the answer, for which there must be room.

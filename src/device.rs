@@ -1,12 +1,11 @@
 //! One filter device per stack.
 
 use kmdf::{DeviceInit, Driver, NtStatus, Object, ObjectAttributes, context_type, irp, write_irp::Write};
-use kswrite_core::Statistics;
 
 use crate::{
     control,
-    counters::Counters,
     ffi::{driver_ref::DriverRef, target::Target},
+    slots::{Slot, Taken},
     write::Writes,
 };
 
@@ -14,7 +13,7 @@ use crate::{
 pub struct FilterDevice {
     /// The device below.
     target: Target,
-    counters: Counters,
+    place: Taken,
     driver: DriverRef,
 }
 
@@ -26,9 +25,9 @@ impl FilterDevice {
         self.target
     }
 
-    /// Where writes of this device are counted.
-    pub const fn statistics(&self) -> &'static Statistics {
-        self.counters.statistics()
+    /// What is kept of this device.
+    pub const fn slot(&self) -> &'static Slot {
+        self.place.slot()
     }
 }
 
@@ -48,7 +47,7 @@ pub fn add(driver: &Driver, mut init: DeviceInit<'_>) -> Result<(), NtStatus> {
     let target = Target::below(device).ok_or(NtStatus::UNSUCCESSFUL)?;
     device.set_context(FilterDevice {
         target,
-        counters: Counters::acquire(),
+        place: Taken::new(),
         driver: DriverRef::for_device_context(driver),
     })?;
     control::share(driver);

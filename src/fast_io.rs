@@ -1,13 +1,15 @@
 //! The filter's own fast-I/O entry.
 //!
 //! A filter without one would hide the fast path of the whole stack. Calls are passed on to the device below,
-//! with that device; where it has no routine, the call is declined and the caller goes on by IRP.
+//! with that device; where it has no routine, or the policy forbids fast I/O, the call is declined and the caller
+//! goes on by IRP.
 
 use kmdf::{
     IoStatus, Object,
     fast_io::{FastIo, FastIoTable, FastWrite},
 };
 use kswrite_core::fast;
+use kswrite_wire::policy::Policy;
 
 use crate::{device::FilterDevice, ffi::guarded, kernel::NtKernel};
 
@@ -28,9 +30,12 @@ impl FastIo for Forward {
     fn write(call: &Call<'_>) -> Option<IoStatus> {
         // The control device has no writes, and is no filter device.
         let device = call.wdf_device()?.context::<FilterDevice>()?;
-        let statistics = device.statistics();
-        let routine = fast::routine(&NtKernel::of(statistics), device.target()).ok()?;
-        statistics.forwarded_fast();
+        let slot = device.slot();
+        if slot.policy.get() == Policy::Irp {
+            return None;
+        }
+        let routine = fast::routine(&NtKernel::of(slot), device.target()).ok()?;
+        slot.statistics.forwarded_fast();
         guarded::forward_fast_write(routine, device.target(), call)
     }
 }

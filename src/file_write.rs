@@ -7,17 +7,15 @@ use core::ptr::NonNull;
 
 use kmdf::{Device, IoStatus, NtStatus, control_irp::ControlIrp, irql, wdk_sys::DEVICE_OBJECT};
 use kswrite_core::{
-    self as core_types, ByteOffset, CancelOutcome, Data, FileWrite, Position, ProcessorMode, fast,
+    ByteOffset, CancelOutcome, Data, FileWrite, Position, ProcessorMode,
     managed::{self, Submitted},
     owned,
 };
-use kswrite_wire::file_write::{
-    Attempt, Bytes, Cancel, Carrier, Completer, Completion, Report, Skip, Write, parse,
-};
+use kswrite_state::words;
+use kswrite_wire::file_write::{Bytes, Completer, Report, Write, parse};
 use zerocopy::IntoBytes;
 
 use crate::{
-    counters,
     ffi::{
         capture,
         file_write::{FileWriteRequest, Origin, SentFileWrite, StatusBlock, WriteResult},
@@ -26,9 +24,11 @@ use crate::{
         threaded::ThreadWrite,
     },
     kernel::NtKernel,
+    slots::FILE_OBJECTS,
+    trace::{self, Traced},
 };
 
-const KERNEL: NtKernel = NtKernel::of(&counters::FILE_OBJECTS);
+const KERNEL: NtKernel = NtKernel::of(&FILE_OBJECTS);
 
 /// What a request asks for, with references on what its handles stand for.
 struct Asked {
@@ -70,9 +70,9 @@ pub fn write(device: &Device, irp: ControlIrp) -> NtStatus {
 
 /// The driver completes the IRP; the request is left pending if the write goes on.
 fn by_driver(origin: Origin, write: FileWrite<NtKernel>) -> NtStatus {
-    match FileWriteRequest::new(origin, &counters::FILE_OBJECTS, write) {
+    match FileWriteRequest::new(origin, write, traced(&write)) {
         Ok(request) => {
-            request.submit(|write, request| owned::write(&KERNEL, &counters::FILE_OBJECTS, write, request))
+            request.submit(|write, request| owned::write(&KERNEL, &FILE_OBJECTS.statistics, write, request))
         }
         Err((irp, status)) => irp.complete(IoStatus::failed(status)),
     }
@@ -81,6 +81,7 @@ fn by_driver(origin: Origin, write: FileWrite<NtKernel>) -> NtStatus {
 /// The I/O manager completes the IRP, which this thread waits for: the status block and the references are the
 /// request's, and the IRP could not be cancelled from another thread.
 fn by_io_manager(origin: Origin, write: FileWrite<NtKernel>) -> NtStatus {
+    let traced = traced(&write);
     let thread_write = match ThreadWrite::new(origin) {
         Ok(thread_write) => thread_write,
         Err((irp, status)) => return irp.complete(IoStatus::failed(status)),
@@ -94,7 +95,7 @@ fn by_io_manager(origin: Origin, write: FileWrite<NtKernel>) -> NtStatus {
         status_block,
         ..write
     };
-    let submitted = thread_write.run(|| managed::write(&kernel, &counters::FILE_OBJECTS, &write));
+    let submitted = thread_write.run(|| managed::write(&kernel, &FILE_OBJECTS.statistics, &write));
     let Some((Submitted { status, mut decision }, cancelled)) = submitted else {
         let irp = thread_write.into_request();
         return irp.complete(IoStatus::failed(NtStatus::CANCELLED));
@@ -106,11 +107,17 @@ fn by_io_manager(origin: Origin, write: FileWrite<NtKernel>) -> NtStatus {
             _ => CancelOutcome::TooLate,
         };
     }
+    let block = status_block.written();
+    if let Some(Traced { operation, facts }) = &traced {
+        let information = block.map_or(0, |io| io.information);
+        let status = last;
+        trace::whole(*operation, facts, &decision, IoStatus { status, information });
+    }
     let result = WriteResult {
         decision,
         returned: status,
         last,
-        block: status_block.written(),
+        block,
     };
     answer(thread_write.into_request(), &result)
 }
@@ -176,18 +183,26 @@ fn arguments(said: &Write<'_>, file: &FileReference, event: Option<&EventReferen
     }
 }
 
+/// The write, if it is traced.
+fn traced(write: &FileWrite<NtKernel>) -> Option<Traced> {
+    trace::came().map(|operation| Traced {
+        operation,
+        facts: capture::file_facts(write),
+    })
+}
+
 /// The IRP of a write is complete.
 ///
 /// IRQL: `<= DISPATCH_LEVEL`, in any context.
 pub fn completed(sent: SentFileWrite) {
-    owned::on_complete(&KERNEL, sent.statistics(), sent);
+    owned::on_complete(&KERNEL, &FILE_OBJECTS.statistics, sent);
 }
 
 /// The control request is being cancelled.
 ///
 /// IRQL: `<= DISPATCH_LEVEL`, in any context, with the cancel spin lock released.
 pub fn cancelled(sent: SentFileWrite) {
-    owned::on_cancel(&KERNEL, sent.statistics(), sent);
+    owned::on_cancel(&KERNEL, &FILE_OBJECTS.statistics, sent);
 }
 
 /// Completes the control request with the report of its write, and returns its status.
@@ -199,7 +214,7 @@ pub fn answer(irp: ControlIrp, result: &WriteResult) -> NtStatus {
 
 fn report(result: &WriteResult) -> Report {
     let decision = result.decision;
-    let (attempt, attempt_status, skip) = attempt(decision.attempt);
+    let (attempt, attempt_status, skip) = words::attempt(decision.attempt);
     Report {
         returned: result.returned.0,
         final_status: result.last.0,
@@ -209,62 +224,8 @@ fn report(result: &WriteResult) -> Report {
         attempt: attempt as u32,
         attempt_status,
         skip: skip as u32,
-        carrier: decision.carrier.map_or(Carrier::None, carrier) as u32,
-        completion: decision.completion.map_or(Completion::None, completion) as u32,
-        cancel: cancel(decision.cancel) as u32,
-    }
-}
-
-fn attempt(outcome: fast::Outcome) -> (Attempt, i32, Skip) {
-    match outcome {
-        fast::Outcome::Done(io) => (Attempt::Done, io.status.0, Skip::None),
-        fast::Outcome::Skipped(why) => (Attempt::Skipped, 0, skip(why)),
-        fast::Outcome::Declined => (Attempt::Declined, 0, Skip::None),
-        fast::Outcome::NotSuccess(status) => (Attempt::NotSuccess, status.0, Skip::None),
-        fast::Outcome::Faulted(code) => (Attempt::Faulted, code.0, Skip::None),
-    }
-}
-
-const fn skip(why: fast::Skip) -> Skip {
-    match why {
-        fast::Skip::Mode => Skip::Mode,
-        fast::Skip::Irql => Skip::Irql,
-        fast::Skip::Uncached => Skip::Uncached,
-        fast::Skip::Context => Skip::Context,
-        fast::Skip::NoAddress => Skip::NoAddress,
-        fast::Skip::NoFile => Skip::NoFile,
-        fast::Skip::Packet => Skip::Packet,
-        fast::Skip::BadParameter => Skip::BadParameter,
-        fast::Skip::Cancelled => Skip::Cancelled,
-        fast::Skip::NoTable => Skip::NoTable,
-        fast::Skip::ShortTable => Skip::ShortTable,
-        fast::Skip::EmptySlot => Skip::EmptySlot,
-    }
-}
-
-const fn carrier(how: core_types::Carrier) -> Carrier {
-    match how {
-        core_types::Carrier::Nothing => Carrier::Nothing,
-        core_types::Carrier::BorrowedSystemBuffer => Carrier::BorrowedSystemBuffer,
-        core_types::Carrier::SystemBuffer => Carrier::SystemBuffer,
-        core_types::Carrier::Mdl => Carrier::Mdl,
-        core_types::Carrier::UserBuffer => Carrier::UserBuffer,
-    }
-}
-
-const fn completion(how: core_types::Completion) -> Completion {
-    match how {
-        core_types::Completion::Fast => Completion::Fast,
-        core_types::Completion::Inline { .. } => Completion::Inline,
-        core_types::Completion::Pended => Completion::Pended,
-    }
-}
-
-const fn cancel(what: CancelOutcome) -> Cancel {
-    match what {
-        CancelOutcome::NotAsked => Cancel::NotAsked,
-        CancelOutcome::BeforeSend => Cancel::BeforeSend,
-        CancelOutcome::Cancelled => Cancel::Cancelled,
-        CancelOutcome::TooLate => Cancel::TooLate,
+        carrier: words::carrier(decision.carrier) as u32,
+        completion: words::completion(decision.completion) as u32,
+        cancel: words::cancel(decision.cancel) as u32,
     }
 }

@@ -7,35 +7,46 @@ use core::{num::NonZeroU64, ptr::NonNull};
 use kmdf::{pool::NonPagedBuffer, wdk_sys::IRP, write_irp::WriteIrp};
 use kswrite_core::{
     BufferMethod, Decision, Ended, FileFlags, FileObjects, FileWrite, Handoff, IoStatus, Kernel, NtStatus,
-    Patience, ProcessorMode, Statistics, WriteCall,
+    Patience, ProcessorMode, WriteCall,
     managed::ThreadIrps,
     owned::{self, Request},
     payload::Payload,
 };
+use kswrite_state::record::Operation;
 
-use crate::ffi::{
-    event::Event,
-    file_write::{FileWriteRequest, SentFileWrite, StatusBlock},
-    guarded,
-    mdl::{BorrowedMdl, OwnedMdl},
-    sent::SentWrite,
-    target::{File, Target},
-    threaded::Watch,
+use crate::{
+    ffi::{
+        capture,
+        event::Event,
+        file_write::{FileWriteRequest, SentFileWrite, StatusBlock},
+        guarded,
+        mdl::{BorrowedMdl, OwnedMdl},
+        sent::SentWrite,
+        target::{File, Target},
+        threaded::Watch,
+    },
+    slots::Slot,
+    trace,
 };
 
-/// The kernel that this driver runs in, with the counters that a write being sent takes along.
+/// The kernel that this driver runs in, with what a write being sent takes along.
 pub struct NtKernel {
-    /// The counters of the device that the write came to.
-    pub statistics: &'static Statistics,
+    /// What is kept of the device that the write came to.
+    pub slot: &'static Slot,
+    /// The write of a filter's caller, if it is traced.
+    pub operation: Option<Operation>,
     /// The write whose IRP is the calling thread's; `None`: the IRPs are the driver's own.
     pub watch: Option<Watch>,
 }
 
 impl NtKernel {
     /// For IRPs of the driver's own.
-    pub const fn of(statistics: &'static Statistics) -> Self {
-        let watch = None;
-        Self { statistics, watch }
+    pub const fn of(slot: &'static Slot) -> Self {
+        Self {
+            slot,
+            operation: None,
+            watch: None,
+        }
     }
 }
 
@@ -237,16 +248,27 @@ impl Request<NtKernel> for WriteIrp {
         kernel: &NtKernel,
         call: &WriteCall<NtKernel>,
         payload: Payload<NtKernel>,
-        _decision: Decision,
+        decision: Decision,
     ) -> Result<SentWrite, (Self, NtStatus)> {
-        SentWrite::begin(kernel.statistics, self, call, payload)
+        // Before the IRP is made: without the memory for it, the write is refused, and has a second record.
+        if let Some(operation) = kernel.operation {
+            trace::started(operation, &capture::facts(&self, kernel.slot), &decision);
+        }
+        SentWrite::begin(kernel, self, call, payload)
     }
 
-    fn refuse(self, _kernel: &NtKernel, status: NtStatus, _decision: Decision) -> NtStatus {
+    fn refuse(self, kernel: &NtKernel, status: NtStatus, decision: Decision) -> NtStatus {
+        if let Some(operation) = kernel.operation {
+            let facts = capture::facts(&self, kernel.slot);
+            trace::refused(operation, &facts, &decision, status);
+        }
         self.complete(IoStatus::failed(status))
     }
 
-    fn complete(self, _kernel: &NtKernel, ended: Ended) -> NtStatus {
+    fn complete(self, kernel: &NtKernel, ended: Ended) -> NtStatus {
+        if let Some(operation) = kernel.operation {
+            trace::ended(operation, &capture::facts(&self, kernel.slot), &ended);
+        }
         Self::complete(self, ended.io)
     }
 }

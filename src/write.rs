@@ -6,11 +6,13 @@ use kmdf::{
     write_irp::{Write, WriteIrp},
 };
 use kswrite_core::{filter, owned};
+use kswrite_wire::policy::Policy;
 
 use crate::{
     device::FilterDevice,
     ffi::{capture, sent::SentWrite},
     kernel::NtKernel,
+    trace,
 };
 
 /// The writes of a filtered device, before the framework looks at them.
@@ -32,23 +34,37 @@ impl PreprocessIrp<Write> for Writes {
 ///
 /// IRQL: `<= DISPATCH_LEVEL`, in the context in which the request came.
 fn dispatch(device: &FilterDevice, request: WriteIrp) -> NtStatus {
-    let statistics = device.statistics();
-    let call = capture::capture(&request, device.target());
-    filter::dispatch(&NtKernel::of(statistics), statistics, &call, request)
+    let (slot, target) = (device.slot(), device.target());
+    let statistics = &slot.statistics;
+    let policy = slot.policy.get();
+    if policy == Policy::Bypass {
+        statistics.bypassed();
+        return target.pass_on(request);
+    }
+    let kernel = NtKernel {
+        operation: trace::came(),
+        ..NtKernel::of(slot)
+    };
+    let call = capture::capture(&request, target);
+    if policy == Policy::Irp {
+        filter::dispatch_by_irp(&kernel, statistics, &call, request)
+    } else {
+        filter::dispatch(&kernel, statistics, &call, request)
+    }
 }
 
 /// The lower IRP is complete.
 ///
 /// IRQL: `<= DISPATCH_LEVEL`, in any context.
 pub fn completed(sent: SentWrite) {
-    let statistics = sent.statistics();
-    owned::on_complete(&NtKernel::of(statistics), statistics, sent);
+    let kernel = sent.kernel();
+    owned::on_complete(&kernel, &kernel.slot.statistics, sent);
 }
 
 /// The caller's request is being cancelled.
 ///
 /// IRQL: `<= DISPATCH_LEVEL`, in any context, with the cancel spin lock released.
 pub fn cancelled(sent: SentWrite) {
-    let statistics = sent.statistics();
-    owned::on_cancel(&NtKernel::of(statistics), statistics, sent);
+    let kernel = sent.kernel();
+    owned::on_cancel(&kernel, &kernel.slot.statistics, sent);
 }

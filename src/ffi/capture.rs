@@ -8,7 +8,8 @@ use kmdf::{
     irql,
     write_irp::WriteIrp,
 };
-use kswrite_core::{BufferMethod, Data, ProcessorMode, WriteCall, bypasses_cache};
+use kswrite_core::{BufferMethod, ByteOffset, Data, FileWrite, ProcessorMode, WriteCall, bypasses_cache};
+use kswrite_state::record::Facts;
 use wdk_sys::{
     KPROCESSOR_MODE,
     ntddk::{IoGetRequestorProcess, PsGetCurrentProcessId, PsGetProcessId},
@@ -20,7 +21,10 @@ use super::{
     narrow::{KERNEL_MODE, NORMAL, USER_MODE},
     target::{File, Target},
 };
-use crate::kernel::NtKernel;
+use crate::{
+    kernel::NtKernel,
+    slots::{FILE_OBJECTS, Slot},
+};
 
 /// `KPROCESSOR_MODE` of a mode.
 pub fn raw_mode(mode: ProcessorMode) -> KPROCESSOR_MODE {
@@ -82,6 +86,45 @@ pub fn capture(request: &WriteIrp, target: Target) -> WriteCall<NtKernel> {
     }
 }
 
+/// What a trace says of the write. The process is asked for only where that may be.
+///
+/// IRQL: `<= DISPATCH_LEVEL`.
+pub fn facts(request: &WriteIrp, slot: &'static Slot) -> Facts {
+    let transfer = request.transfer();
+    let may_ask = irql::current() <= irql::APC_LEVEL;
+    Facts {
+        device: slot.number(),
+        offset: transfer.offset,
+        // It came from a ULONG.
+        length: u32::try_from(transfer.length).unwrap_or(u32::MAX),
+        process: on_the_wire(if may_ask { requestor_process(request) } else { None }),
+        mode: requestor_mode(request),
+    }
+}
+
+/// The same of a write to a file object, in the process that asked for it.
+///
+/// IRQL: `PASSIVE_LEVEL`.
+pub fn file_facts(write: &FileWrite<NtKernel>) -> Facts {
+    /// `FILE_USE_FILE_POINTER_POSITION`.
+    const AT_THE_POSITION: i64 = -2;
+    Facts {
+        device: FILE_OBJECTS.number(),
+        offset: match write.offset {
+            ByteOffset::Current => AT_THE_POSITION,
+            ByteOffset::At(offset) => offset,
+        },
+        length: write.length,
+        process: on_the_wire(Some(current_process_id())),
+        mode: write.mode,
+    }
+}
+
+/// Process numbers have 32 bits.
+fn on_the_wire(process: Option<usize>) -> u32 {
+    process.and_then(|number| u32::try_from(number).ok()).unwrap_or(0)
+}
+
 /// Where the bytes are, by the method of this stack: what the I/O manager filled in for it.
 fn data(request: &WriteIrp, method: BufferMethod, length: u32) -> Data<NtKernel> {
     let irp = request.as_ptr();
@@ -129,15 +172,28 @@ pub fn requestor_mode<M: Major>(request: &HeldIrp<M>) -> ProcessorMode {
 
 /// Whether this thread runs in the process that issued the request.
 ///
-/// IRQL: `<= DISPATCH_LEVEL`.
+/// IRQL: `<= APC_LEVEL`.
 pub fn in_requestor_process<M: Major>(request: &HeldIrp<M>) -> bool {
+    requestor_process(request) == Some(current_process_id())
+}
+
+/// The number of the process that issued the request, if it has one.
+///
+/// IRQL: `<= APC_LEVEL`.
+fn requestor_process<M: Major>(request: &HeldIrp<M>) -> Option<usize> {
     // SAFETY: the IRP is held; the call only reads it.
     let requestor = unsafe { IoGetRequestorProcess(request.as_ptr()) };
     if requestor.is_null() {
-        return false;
+        return None;
     }
     // SAFETY: the requestor's process exists while its request is outstanding.
-    let requestor = unsafe { PsGetProcessId(requestor) };
+    Some(unsafe { PsGetProcessId(requestor) }.addr())
+}
+
+/// The number of the process that this thread runs in.
+///
+/// IRQL: any.
+fn current_process_id() -> usize {
     // SAFETY: no preconditions.
-    requestor == unsafe { PsGetCurrentProcessId() }
+    unsafe { PsGetCurrentProcessId() }.addr()
 }

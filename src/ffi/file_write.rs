@@ -9,7 +9,7 @@ use core::{cell::UnsafeCell, ptr::NonNull};
 
 use kmdf::{control_irp::ControlIrp, pool::NonPagedBox};
 use kswrite_core::{
-    Completion, Decision, Ended, FileWrite, Handoff, IoStatus, NtStatus, Patience, Statistics, WriteCall,
+    Completion, Decision, Ended, FileWrite, Handoff, IoStatus, NtStatus, Patience, WriteCall,
     fast::{Outcome, Skip},
     payload::Payload,
 };
@@ -24,7 +24,11 @@ use super::{
     sent,
     target::Target,
 };
-use crate::{file_write, kernel::NtKernel};
+use crate::{
+    file_write,
+    kernel::NtKernel,
+    trace::{self, Traced},
+};
 
 /// Pool tag of the states: `KsWf`.
 const STATE_TAG: u32 = u32::from_le_bytes(*b"KsWf");
@@ -113,7 +117,7 @@ unsafe impl Sync for Origin {}
 pub struct State {
     origin: Origin,
     write: FileWrite<NtKernel>,
-    statistics: &'static Statistics,
+    traced: Option<Traced>,
     /// How the submitting thread waits, if it does.
     patience: Option<Patience>,
     handoff: Handoff,
@@ -164,14 +168,14 @@ impl FileWriteRequest {
     /// `STATUS_QUOTA_EXCEEDED`, `STATUS_INSUFFICIENT_RESOURCES`; with the control request.
     pub fn new(
         origin: Origin,
-        statistics: &'static Statistics,
         write: FileWrite<NtKernel>,
+        traced: Option<Traced>,
     ) -> Result<Self, (ControlIrp, NtStatus)> {
         let flags = origin.file.file().flags();
         let state = State {
             origin,
             write,
-            statistics,
+            traced,
             patience: flags.is_synchronous().then(|| write.patience(flags)),
             handoff: Handoff::new(),
             lower: None,
@@ -225,6 +229,9 @@ impl FileWriteRequest {
             Err(status) => return Err((self, status)),
         }
         self.0.result.decision = decision;
+        if let Some(Traced { operation, facts }) = &self.0.traced {
+            trace::started(*operation, facts, &decision);
+        }
         let control = self.0.origin.irp.as_ptr();
         let state = self.0.into_raw();
         // SAFETY: the four words are this driver's while it holds the IRP, which is in no queue.
@@ -252,12 +259,18 @@ impl FileWriteRequest {
     /// Nothing was sent. Returns the status.
     pub fn refuse(mut self, status: NtStatus, decision: Decision) -> NtStatus {
         self.0.result.decision = decision;
+        if let Some(Traced { operation, facts }) = &self.0.traced {
+            trace::refused(*operation, facts, &decision, status);
+        }
         self.leave_to_submitter(status, status)
     }
 
     /// The write is over: reports it, and completes the control request if its thread was told
     /// `STATUS_PENDING`.
     pub fn complete(mut self, kernel: &NtKernel, ended: Ended) -> NtStatus {
+        if let Some(Traced { operation, facts }) = &self.0.traced {
+            trace::ended(*operation, facts, &ended);
+        }
         let returned = self.0.write.report(kernel, ended);
         let decision = &mut self.0.result.decision;
         if ended.completion == Completion::Fast {
@@ -318,11 +331,6 @@ impl SentFileWrite {
     /// The handoff.
     pub fn handoff(&self) -> &Handoff {
         &self.state().handoff
-    }
-
-    /// Where the write is counted.
-    pub fn statistics(&self) -> &'static Statistics {
-        self.state().statistics
     }
 
     /// How the submitting thread waits.

@@ -2,20 +2,22 @@
 #![expect(unsafe_code, reason = "keeps state in an IRP that three parties share")]
 
 use core::{
+    num::NonZeroU64,
     ptr::NonNull,
     sync::atomic::{AtomicPtr, Ordering},
 };
 
 use kmdf::{irp, write_irp::WriteIrp};
-use kswrite_core::{Handoff, NtStatus, Statistics, WriteCall, payload::Payload};
+use kswrite_core::{Handoff, NtStatus, WriteCall, payload::Payload};
+use kswrite_state::record::Operation;
 use wdk_sys::{DEVICE_OBJECT, IRP, NTSTATUS, PIRP, PVOID, STATUS_MORE_PROCESSING_REQUIRED};
 
 use super::{
     cancel::{Cancelled, HeldCancel},
     lower::LowerIrp,
-    narrow::PENDING_RETURNED,
+    narrow::{PENDING_RETURNED, bytes},
 };
-use crate::{kernel::NtKernel, write};
+use crate::{kernel::NtKernel, slots::Slot, write};
 
 /// A request whose write was given a lower IRP. Three parties hold it; see [`Handoff`].
 ///
@@ -25,15 +27,19 @@ use crate::{kernel::NtKernel, write};
 /// | slot | content |
 /// |---|---|
 /// | 0 | the lower IRP |
-/// | 1 | the counters of the device, a static |
+/// | 1 | the [`Slot`] of the device, a static |
 /// | 2 | the [`Handoff`] |
-/// | 3 | what goes with the lower IRP ([`LowerIrp::into_parts`]) |
+/// | 3 | what goes with the lower IRP ([`LowerIrp::into_parts`]), and above that the number of a write that is traced |
 ///
 /// # Invariants
 ///
 /// The IRP is an owned write request whose four slots are filled, until [`into_request`](Self::into_request).
 #[derive(Clone, Copy)]
 pub struct SentWrite(NonNull<IRP>);
+
+/// Bits of the last slot that say what goes with the lower IRP. The number of a write has the others, and will not
+/// outgrow them.
+const OWNS_BITS: u32 = 2;
 
 const _: () = assert!(size_of::<Handoff>() == size_of::<*mut ()>());
 
@@ -46,7 +52,7 @@ impl SentWrite {
     ///
     /// `STATUS_INSUFFICIENT_RESOURCES`, with the request; the payload is dropped.
     pub fn begin(
-        statistics: &'static Statistics,
+        kernel: &NtKernel,
         request: WriteIrp,
         call: &WriteCall<NtKernel>,
         payload: Payload<NtKernel>,
@@ -59,7 +65,7 @@ impl SentWrite {
             Ok(lower) => lower,
             Err(status) => return Err((request, status)),
         };
-        let sent = Self::new(request, lower, statistics);
+        let sent = Self::new(request, lower, kernel);
         // SAFETY: the filter's device is attached to the one that the IRP goes to, and the file that the
         // request is for is open, so the driver stays; `sent` is a sent write until this party has left.
         unsafe { lower.set_completion(on_complete, sent.as_ptr().cast()) };
@@ -67,19 +73,21 @@ impl SentWrite {
     }
 
     /// Fills the slots.
-    fn new(request: WriteIrp, lower: LowerIrp, statistics: &'static Statistics) -> Self {
+    fn new(request: WriteIrp, lower: LowerIrp, kernel: &NtKernel) -> Self {
         let sent = Self(request.into_raw());
         let (lower, owns) = lower.into_parts();
         sent.slot(0).store(lower.as_ptr().cast(), Ordering::Relaxed);
         sent.slot(1).store(
-            core::ptr::from_ref(statistics).cast_mut().cast(),
+            core::ptr::from_ref(kernel.slot).cast_mut().cast(),
             Ordering::Relaxed,
         );
         // SAFETY: the slot is a pointer-sized, aligned word of an IRP that this value owns, and `Handoff` has
         // that size; nobody else sees it before the IRP is sent.
         unsafe { sent.slot(2).as_ptr().cast::<Handoff>().write(Handoff::new()) };
+        let number = kernel.operation.map_or(0, |operation| operation.number.get());
+        let word = owns | bytes(number) << OWNS_BITS;
         sent.slot(3)
-            .store(core::ptr::without_provenance_mut(owns), Ordering::Relaxed);
+            .store(core::ptr::without_provenance_mut(word), Ordering::Relaxed);
         sent
     }
 
@@ -117,13 +125,20 @@ impl SentWrite {
         let irp = self.slot(0).load(Ordering::Relaxed).cast();
         // SAFETY: INVARIANT: `new` stored the IRP, which is not NULL.
         let irp = unsafe { NonNull::new_unchecked(irp) };
-        LowerIrp::from_parts(irp, self.slot(3).load(Ordering::Relaxed).addr())
+        let owns = self.slot(3).load(Ordering::Relaxed).addr() & ((1 << OWNS_BITS) - 1);
+        LowerIrp::from_parts(irp, owns)
     }
 
-    /// The counters of the device that the write came to.
-    pub fn statistics(&self) -> &'static Statistics {
+    /// The kernel, with what this write took along.
+    pub fn kernel(&self) -> NtKernel {
         // SAFETY: INVARIANT: `new` stored a reference to a static.
-        unsafe { &*self.slot(1).load(Ordering::Relaxed).cast::<Statistics>() }
+        let slot = unsafe { &*self.slot(1).load(Ordering::Relaxed).cast::<Slot>() };
+        let number = self.slot(3).load(Ordering::Relaxed).addr() >> OWNS_BITS;
+        let number = NonZeroU64::new(number as u64);
+        NtKernel {
+            operation: number.map(|number| Operation { number, came: None }),
+            ..NtKernel::of(slot)
+        }
     }
 
     /// The handoff.

@@ -3,11 +3,11 @@
 
 use core::ptr::NonNull;
 
-use kmdf::Device;
+use kmdf::{Device, write_irp::WriteIrp};
 use kswrite_core::{BufferMethod, FileFlags, NtStatus};
 use wdk_sys::{
     DEVICE_OBJECT, DO_BUFFERED_IO, DO_DIRECT_IO, FAST_IO_DISPATCH, FILE_OBJECT, PFAST_IO_WRITE,
-    ntddk::{IoGetRelatedDeviceObject, ObfReferenceObject},
+    ntddk::{IoGetRelatedDeviceObject, IofCallDriver, ObfReferenceObject},
 };
 
 use super::event::Event;
@@ -41,6 +41,17 @@ impl Target {
     /// The pointer, for calls into the kernel.
     pub const fn as_ptr(self) -> *mut DEVICE_OBJECT {
         self.0.as_ptr()
+    }
+
+    /// `IoCallDriver` with the caller's own IRP, untouched, as if this driver were not there. Only for the device
+    /// below the one that the IRP came to. Returns what the dispatch routine returns.
+    ///
+    /// IRQL: as the dispatch routine.
+    pub fn pass_on(self, request: WriteIrp) -> NtStatus {
+        let irp = request.into_skipped();
+        // SAFETY: INVARIANT: the device object is alive. The IRP was held, with a location for this device, which
+        // is the lower one's now; nothing of it is touched after this.
+        NtStatus(unsafe { IofCallDriver(self.as_ptr(), irp.as_ptr()) })
     }
 
     /// The buffer method that the `DO_*` flags ask for.

@@ -51,6 +51,7 @@ impl Rig {
             fast_bytes: now.fast_bytes - before.fast_bytes,
             irp_bytes: now.irp_bytes - before.irp_bytes,
             forwarded_fast: now.forwarded_fast - before.forwarded_fast,
+            bypassed: now.bypassed - before.bypassed,
         }
     }
 

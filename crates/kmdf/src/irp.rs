@@ -108,8 +108,22 @@ impl<M: Major> HeldIrp<M> {
     ///
     /// IRQL: as the dispatch routine.
     pub fn to_framework(self, device: &Device) -> NtStatus {
-        let irp = self.into_raw().as_ptr();
         // The framework moves down again to the location that it has given to this driver.
+        let irp = self.into_skipped().as_ptr();
+        // SAFETY: the IRP came to the preprocess callback of this device, its location is skipped, and it is
+        // not touched after this.
+        unsafe { device.dispatch_preprocessed(irp) }
+    }
+
+    /// `IoSkipCurrentIrpStackLocation`: the next driver gets the location of this one, as it is. Gives the ownership
+    /// away, into the hands of the caller.
+    ///
+    /// IRQL: any.
+    ///
+    /// <https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-ioskipcurrentirpstacklocation>
+    pub fn into_skipped(self) -> NonNull<IRP> {
+        let held = self.into_raw();
+        let irp = held.as_ptr();
         // SAFETY: the IRP was ours until here.
         unsafe { (*irp).CurrentLocation += 1 };
         // SAFETY: as above; the two fields move together.
@@ -120,9 +134,7 @@ impl<M: Major> HeldIrp<M> {
         let above = unsafe { location.add(1) };
         // SAFETY: as above.
         unsafe { *current = above };
-        // SAFETY: the IRP came to the preprocess callback of this device, its location is skipped, and it is
-        // not touched after this.
-        unsafe { device.dispatch_preprocessed(irp) }
+        held
     }
 
     /// The stack location of this driver.

@@ -32,6 +32,7 @@ pub mod queue;
 pub mod request;
 pub mod seh;
 pub mod shared_bytes;
+pub mod spin;
 pub mod status;
 pub mod string;
 pub mod sync;

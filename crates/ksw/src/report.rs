@@ -103,6 +103,8 @@ pub struct FilterCounters {
     pub irp_bytes: u64,
     /// Calls that came in through the filter's own FastIoWrite.
     pub forwarded_fast: u64,
+    /// Writes that went down untouched, by policy.
+    pub bypassed: u64,
 }
 
 impl From<Statistics> for FilterCounters {
@@ -124,6 +126,7 @@ impl From<Statistics> for FilterCounters {
             fast_bytes: s.fast_bytes,
             irp_bytes: s.irp_bytes,
             forwarded_fast: s.forwarded_fast,
+            bypassed: s.bypassed,
         }
     }
 }
@@ -150,21 +153,23 @@ impl FilterCounters {
             fast_bytes: self.fast_bytes.saturating_sub(before.fast_bytes),
             irp_bytes: self.irp_bytes.saturating_sub(before.irp_bytes),
             forwarded_fast: self.forwarded_fast.saturating_sub(before.forwarded_fast),
+            bypassed: self.bypassed.saturating_sub(before.bypassed),
         }
     }
 
-    /// Which ways the writes took: `fast`, `irp`, `fast+irp`, or `none` when nothing passed the filter.
+    /// Which ways the writes took: `fast`, `irp`, `fast+irp`, `bypass`, or `none` when nothing passed the filter.
     pub const fn path(&self) -> &'static str {
         match (self.fast > 0, self.irp > 0) {
             (true, true) => "fast+irp",
             (true, false) => "fast",
             (false, true) => "irp",
+            (false, false) if self.bypassed > 0 => "bypass",
             (false, false) => "none",
         }
     }
 
     /// Every counter with its name, in the order of the structure.
-    pub fn rows(&self) -> [(&'static str, u64); 16] {
+    pub fn rows(&self) -> [(&'static str, u64); 17] {
         [
             ("devices", u64::from(self.devices)),
             ("in flight", u64::from(self.in_flight)),
@@ -182,6 +187,7 @@ impl FilterCounters {
             ("fast bytes", self.fast_bytes),
             ("irp bytes", self.irp_bytes),
             ("forwarded fast", self.forwarded_fast),
+            ("bypassed", self.bypassed),
         ]
     }
 }

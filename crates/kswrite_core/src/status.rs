@@ -78,6 +78,8 @@ known! {
     QUOTA_EXCEEDED = 0xC000_0044;
     /// The device is being removed.
     DELETE_PENDING = 0xC000_0056;
+    /// Another revision is spoken.
+    REVISION_MISMATCH = 0xC000_0059;
     /// No pool memory.
     INSUFFICIENT_RESOURCES = 0xC000_009A;
     /// The device does not answer.

@@ -17,38 +17,6 @@ pub const WRITE_FILE_OBJECT: ControlCode = ControlCode::new(0x03, Access::Write)
 /// The most bytes of one write.
 pub const MAX_BYTES: u32 = 64 << 20;
 
-/// A number on the wire, by its name.
-macro_rules! numbered {
-    ($(#[$doc:meta])* $name:ident { $($(#[$item_doc:meta])* $item:ident = $value:literal, $word:literal;)* }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        #[repr(u32)]
-        pub enum $name {
-            $($(#[$item_doc])* $item = $value,)*
-        }
-
-        impl $name {
-            /// All of them.
-            pub const ALL: &'static [Self] = &[$(Self::$item,)*];
-
-            /// The one with this number.
-            pub const fn from_u32(value: u32) -> Option<Self> {
-                match value {
-                    $($value => Some(Self::$item),)*
-                    _ => None,
-                }
-            }
-
-            /// The word used on the command line and in tables.
-            pub const fn word(self) -> &'static str {
-                match self {
-                    $(Self::$item => $word,)*
-                }
-            }
-        }
-    };
-}
-
 numbered! {
     /// `RequestorMode`: whose address the buffer is.
     Mode {
@@ -268,6 +236,8 @@ numbered! {
         EmptySlot = 11, "empty-slot";
         /// The write was cancelled before it began.
         Cancelled = 12, "cancelled";
+        /// The policy of the device forbids it.
+        Policy = 13, "policy";
     }
 }
 
@@ -532,7 +502,7 @@ mod tests {
                 block_written: 2,
                 ..report
             },
-            Report { skip: 13, ..report },
+            Report { skip: 14, ..report },
             Report { carrier: 6, ..report },
             Report {
                 completion: 4,

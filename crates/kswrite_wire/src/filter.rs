@@ -5,7 +5,9 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 use crate::ioctl::{Access, ControlCode};
 
 /// Grows when a structure or code changes its meaning.
-pub const WIRE_VERSION: u32 = 2;
+pub const WIRE_VERSION: u32 = 3;
+/// Filtered devices that have a number, counters and a policy of their own. Devices beyond share the last.
+pub const MAX_DEVICES: usize = 64;
 
 /// Out: [`Version`].
 pub const GET_VERSION: ControlCode = ControlCode::new(0x00, Access::Read);
@@ -32,8 +34,8 @@ pub struct Version {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable)]
 #[repr(C)]
 pub struct DeviceSelector {
-    /// Number of the filtered device, in order of attachment from 0, or [`DeviceSelector::ALL`] or
-    /// [`DeviceSelector::FILE_OBJECTS`].
+    /// Number of the filtered device, or [`DeviceSelector::ALL`] or [`DeviceSelector::FILE_OBJECTS`]. A device
+    /// gets the lowest number that is free when it is attached, below [`MAX_DEVICES`], and keeps it.
     pub index: u32,
 }
 
@@ -48,7 +50,8 @@ impl DeviceSelector {
 /// What the filter did, per path. All are counts of writes unless they say bytes.
 ///
 /// `attempted = fast + declined + skipped + faulted`, and every write is in exactly one of `fast`,
-/// `irp` (an IRP was sent) and `rejected` (it failed before anything was sent).
+/// `irp` (an IRP was sent), `rejected` (it failed before anything was sent) and `bypassed`; the first three
+/// make up `attempted` too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable)]
 #[repr(C)]
 pub struct Statistics {
@@ -84,8 +87,10 @@ pub struct Statistics {
     pub irp_bytes: u64,
     /// Fast-I/O calls that came in through the filter's own `FastIoWrite` and were passed on.
     pub forwarded_fast: u64,
+    /// Writes that went down untouched, by policy; nothing more is known of them.
+    pub bypassed: u64,
 }
 
 const _: () = assert!(size_of::<Version>() == 16);
 const _: () = assert!(size_of::<DeviceSelector>() == 4);
-const _: () = assert!(size_of::<Statistics>() == 8 + 14 * 8);
+const _: () = assert!(size_of::<Statistics>() == 8 + 15 * 8);

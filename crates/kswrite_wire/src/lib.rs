@@ -2,7 +2,8 @@
 //!
 //! * [`names`]: device names, hardware IDs, interface GUIDs.
 //! * [`ioctl`]: control codes and how they are made.
-//! * [`filter`]: the control device of the filter, `\\.\KsWrite`; [`file_write`]: its write to a file object.
+//! * [`filter`]: the control device of the filter, `\\.\KsWrite`; [`file_write`]: its write to a file object;
+//!   [`trace`]: its records of writes; [`policy`]: what it may do with those of a device.
 //! * [`sink`]: the scripted target, `ksink.sys`.
 //! * [`wine_host`]: the control device of the Wine host.
 //!
@@ -14,11 +15,16 @@
 #[cfg(test)]
 extern crate std;
 
+#[macro_use]
+mod numbered;
+
 pub mod file_write;
 pub mod filter;
 pub mod ioctl;
 pub mod names;
+pub mod policy;
 pub mod sink;
+pub mod trace;
 pub mod wine_host;
 
 pub use ioctl::ControlCode;
