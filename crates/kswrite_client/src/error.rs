@@ -68,6 +68,7 @@ const KNOWN: &[Known] = &[
     (1167, "ERROR_DEVICE_NOT_CONNECTED", "the device was removed", ASK_STATUS),
     (1168, "ERROR_NOT_FOUND", "there is no such thing, or no such request is pending", "check the name; nothing need be done for a request"),
     (1275, "ERROR_DRIVER_BLOCKED", "the system does not allow this driver", "turn test signing on, or sign the driver"),
+    (1306, "ERROR_REVISION_MISMATCH", "driver and program are of different versions", "install both from one build"),
     (1314, "ERROR_PRIVILEGE_NOT_HELD", "the account does not have the privilege", ADMIN),
     (1450, "ERROR_NO_SYSTEM_RESOURCES", "the system has no resources for this request", "use a smaller block or depth"),
     (1453, "ERROR_WORKING_SET_QUOTA", "the pages of the buffer could not be locked", "use a smaller block or depth"),
@@ -95,8 +96,12 @@ impl Win32Error {
     pub const OPERATION_ABORTED: Self = Self(995);
     /// `ERROR_IO_PENDING`.
     pub const IO_PENDING: Self = Self(997);
+    /// `ERROR_TIMEOUT`: a time limit ended it.
+    pub const TIMEOUT: Self = Self(1460);
     /// `ERROR_NOT_FOUND`.
     pub const NOT_FOUND: Self = Self(1168);
+    /// `ERROR_REVISION_MISMATCH`: the driver speaks another version of the protocol.
+    pub const REVISION_MISMATCH: Self = Self(1306);
 
     /// The code of an `io::Error` that the system made. One that the standard library made, before it
     /// asked the system, is about the arguments: [`Self::INVALID_PARAMETER`].

@@ -34,7 +34,8 @@ mod windows;
 pub use error::{Error, Win32Error};
 #[cfg(windows)]
 pub use windows::{
-    Access, ByApc, ByEvent, ByPort, CompletionPort, Event, File, FileObjectCall, FileObjectWrite, Finished,
-    Operation, Pending, Signal, Started, cancel_synchronous, cells_alive, control, control_bytes,
+    Access, AsyncFile, Batch, ByApc, ByEvent, ByPort, Canceller, CompletionPort, Devices, Done, Event, File,
+    FileObjectCall, FileObjectWrite, Filter, Finished, Operation, Pending, Reactor, Signal, Started,
+    TraceBatch, TraceReader, WriteAt, Written, cancel_synchronous, cells_alive, control, control_bytes,
     sleep_alertably, wait_any,
 };

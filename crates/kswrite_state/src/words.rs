@@ -106,12 +106,13 @@ mod tests {
 
     #[test]
     fn an_attempt_keeps_its_status() {
+        use fast::Outcome;
+
         let status = NtStatus(5);
         let io = IoStatus {
             status,
             information: 1,
         };
-        use fast::Outcome;
         for (outcome, expected) in [
             (Outcome::Done(io), (Attempt::Done, 5, Skip::None)),
             (

@@ -166,6 +166,18 @@ pub struct Batch {
     pub reserved: u32,
 }
 
+/// Reads an answer to [`READ_TRACE`]: what stands before the records, and each of them; `None` for one that makes no
+/// sense. `None`: the answer has another length than it says.
+pub fn parse(answer: &[u8]) -> Option<(Batch, impl Iterator<Item = Option<CheckedRecord>>)> {
+    let (head, rest) = Batch::read_from_prefix(answer).ok()?;
+    let records = rest.chunks_exact(size_of::<Record>());
+    if records.len() != head.count as usize || !records.remainder().is_empty() || head.reserved != 0 {
+        return None;
+    }
+    let check = |bytes| Record::read_from_bytes(bytes).ok()?.check();
+    Some((head, records.map(check)))
+}
+
 /// Bits of [`Record::parts`].
 pub mod parts {
     /// What was decided before an IRP was sent: [`start`](super::Record::start) and the attempt.
@@ -355,6 +367,31 @@ mod tests {
             .check(),
             Err(TraceError::Value)
         );
+    }
+
+    #[test]
+    fn an_answer_has_the_length_that_it_says() {
+        let head = Batch {
+            next: 9,
+            count: 2,
+            ..Batch::default()
+        };
+        let good = Record {
+            operation: 1,
+            parts: parts::END,
+            ..Record::default()
+        };
+        let answer = [head.as_bytes(), good.as_bytes(), Record::default().as_bytes()].concat();
+        let (seen, records) = parse(&answer).unwrap();
+        let records: std::vec::Vec<_> = records.map(|record| record.is_some()).collect();
+        assert_eq!((seen, records), (head, std::vec![true, false]));
+        for length in 0..answer.len() {
+            assert!(parse(&answer[..length]).is_none(), "{length}");
+        }
+        let empty = Batch::default();
+        assert!(parse(empty.as_bytes()).is_some());
+        let wrong = Batch { reserved: 1, ..empty };
+        assert!(parse(wrong.as_bytes()).is_none());
     }
 
     #[test]

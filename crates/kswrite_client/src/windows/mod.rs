@@ -1,5 +1,5 @@
 //! The Windows half. Unsafe code stands in `cell` (the memory that is lent), and in `event`, `port` and
-//! `apc` (how it comes back), in `file_object` (events) and in `cancel`; `file` and `control` have none.
+//! `apc` (how it comes back), in `file_object` (events) and in `cancel`; `file`, `control` and `filter` have none.
 
 mod apc;
 mod cancel;
@@ -8,8 +8,11 @@ mod control;
 mod event;
 mod file;
 mod file_object;
+mod filter;
 mod operation;
 mod port;
+mod reactor;
+mod write_at;
 
 use std::time::Duration;
 
@@ -22,8 +25,11 @@ pub use control::{control, control_bytes};
 pub use event::{ByEvent, wait_any};
 pub use file::{Access, File};
 pub use file_object::{Event, FileObjectCall, FileObjectWrite};
+pub use filter::{Devices, Filter, TraceBatch, TraceReader};
 pub use operation::{Finished, Operation, Pending, Signal, Started};
 pub use port::{ByPort, CompletionPort};
+pub use reactor::{AsyncFile, Canceller, Done, Reactor, Written};
+pub use write_at::{Batch, WriteAt};
 
 /// Milliseconds of a timeout, rounded up; `None` waits for ever.
 fn milliseconds(timeout: Option<Duration>) -> u32 {
