@@ -4,6 +4,7 @@
 //! * [`run`]: the write loop, over an engine that is Windows or a test.
 //! * [`report`], [`ks`], [`status`], [`digest`], [`measure`], [`table`]: what was found, each as one structure for
 //!   text and JSON.
+//! * [`page`]: the same as an HTML page.
 //! * [`exit`]: exit codes.
 
 pub mod cli;
@@ -11,6 +12,7 @@ pub mod digest;
 pub mod exit;
 pub mod ks;
 pub mod measure;
+pub mod page;
 pub mod plan;
 pub mod report;
 pub mod run;

@@ -36,6 +36,16 @@ impl Table {
         self.rows.push(cells.into_iter().map(Into::into).collect());
     }
 
+    /// Title and side of every column.
+    pub fn columns(&self) -> &[(String, Align)] {
+        &self.columns
+    }
+
+    /// The cells of every row, as they were given.
+    pub fn rows(&self) -> &[Vec<String>] {
+        &self.rows
+    }
+
     fn line<'a>(&self, cells: impl Iterator<Item = &'a str>, widths: &[usize]) -> String {
         let mut line = String::new();
         for ((cell, width), (_, align)) in cells.zip(widths).zip(&self.columns) {
