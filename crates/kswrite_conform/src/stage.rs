@@ -106,6 +106,18 @@ impl<'a> Stage<'a> {
         self.note(what, Some(expected.to_owned()), seen.show(), holds)
     }
 
+    /// The rule wants these bytes.
+    pub fn expect_bytes(&self, what: &str, expected: &[u8], seen: &[u8]) -> Ended {
+        let words = |bytes: &[u8]| format!("{} bytes", bytes.len());
+        let same = expected.iter().zip(seen).take_while(|(a, b)| a == b).count();
+        let shown = if same == expected.len().min(seen.len()) {
+            words(seen)
+        } else {
+            format!("{}, others from byte {same} on", words(seen))
+        };
+        self.note(what, Some(words(expected)), shown, expected == seen)
+    }
+
     /// The rule leaves this open; it is good to know.
     pub fn report(&self, what: &str, seen: &(impl Show + ?Sized)) {
         // A report holds, so there is nothing to stop for.
@@ -258,7 +270,7 @@ impl<'a> Stage<'a> {
         if self.is(Kinds::SINK) {
             return self.script(ends, &held());
         }
-        if !self.is(Kinds::HOLDING) {
+        if !self.is(Kinds::HOLDING.and(Kinds::PIPE)) {
             return Err(Stop::NotRun("nothing holds the writes to this target".to_owned()));
         }
         let event = self.event(true, false)?;

@@ -1,24 +1,65 @@
 //! The cases, by subject.
 
+mod access;
+mod buffer;
+mod cancel;
+mod codes;
+mod offset;
+mod resources;
 mod result;
+mod steps;
 
 use crate::{
     case::Case,
     win32::{Handle, Role, Win32},
 };
 
+/// The cases of each subject.
+const GROUPS: &[&[Case]] = &[
+    access::CASES,
+    buffer::CASES,
+    cancel::CASES,
+    offset::CASES,
+    resources::CASES,
+    result::CASES,
+];
+
 /// All cases, in the order of their rules.
 pub fn all() -> impl Iterator<Item = &'static Case> {
-    let groups: [&'static [Case]; 1] = [result::CASES];
-    let mut all: Vec<&'static Case> = groups.into_iter().flatten().collect();
+    let mut all: Vec<&'static Case> = GROUPS.iter().copied().flatten().collect();
     all.sort_by_key(|case| case.id);
     all.into_iter()
 }
 
 /// What the other processes of cases do, by name.
-pub const ROLES: &[(&str, Role)] = &[("nothing", nothing)];
+pub const ROLES: &[(&str, Role)] = &[
+    ("nothing", nothing),
+    (result::WRITE_WITHOUT_COUNT, result::write_without_count),
+];
 
 /// Ends at once.
 fn nothing(_os: &dyn Win32, _handles: &[Handle]) -> u32 {
     0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_rule_has_a_case() {
+        let missing: Vec<String> = (1..=33)
+            .map(|number| format!("WF-{number:02}"))
+            .filter(|id| !all().any(|case| case.id == id))
+            .collect();
+        assert_eq!(missing, [""; 0]);
+    }
+
+    #[test]
+    fn cases_can_be_told_apart() {
+        let mut said: Vec<_> = all().map(|case| (case.id, case.statement)).collect();
+        let cases = said.len();
+        said.dedup();
+        assert_eq!(said.len(), cases);
+    }
 }
