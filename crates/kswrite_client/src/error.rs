@@ -41,6 +41,7 @@ const KNOWN: &[Known] = &[
     (112, "ERROR_DISK_FULL", "there is no space left", "make space on the target"),
     (121, "ERROR_SEM_TIMEOUT", "the device did not answer in time", "look into the driver's log"),
     (122, "ERROR_INSUFFICIENT_BUFFER", "the buffer of the request is too small", "check that driver and program are of the same version"),
+    (127, "ERROR_PROC_NOT_FOUND", "the system does not have this function", "use a newer version of Windows, or do without"),
     (170, "ERROR_BUSY", "requests are still outstanding", "wait for them, or close the other handles, and try again"),
     (193, "ERROR_BAD_EXE_FORMAT", "the image is not a driver for this system", "build the image for this machine"),
     (230, "ERROR_BAD_PIPE", "the pipe is not in a state for this", "connect again"),
@@ -90,8 +91,12 @@ impl Win32Error {
     pub const INVALID_DATA: Self = Self(13);
     /// `ERROR_WRITE_FAULT`: the device took nothing.
     pub const WRITE_FAULT: Self = Self(29);
+    /// `ERROR_NOT_SUPPORTED`.
+    pub const NOT_SUPPORTED: Self = Self(50);
     /// `ERROR_INVALID_PARAMETER`.
     pub const INVALID_PARAMETER: Self = Self(87);
+    /// `ERROR_PROC_NOT_FOUND`: the system is too old for this function.
+    pub const PROC_NOT_FOUND: Self = Self(127);
     /// `ERROR_OPERATION_ABORTED`: the request was cancelled.
     pub const OPERATION_ABORTED: Self = Self(995);
     /// `ERROR_IO_PENDING`.

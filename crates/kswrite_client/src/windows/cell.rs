@@ -5,6 +5,7 @@
 )]
 
 use std::cell::UnsafeCell;
+use std::ops::Range;
 use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -170,7 +171,7 @@ impl<S> Cell<S> {
         })
     }
 
-    /// Puts the buffer into the cell and gives the system its share. The caller then makes the system call,
+    /// Puts the buffer into the cell and gives the system its share, for the bytes `part` of it. The caller then makes the system call,
     /// and calls [`Cell::take_back`] unless that is pending.
     ///
     /// # Safety
@@ -182,6 +183,7 @@ impl<S> Cell<S> {
         offset: u64,
         event: HANDLE,
         buffer: Vec<u8>,
+        part: Range<usize>,
     ) -> Call {
         let position = OVERLAPPED_0_0 {
             Offset: (offset & 0xFFFF_FFFF) as u32,
@@ -197,9 +199,10 @@ impl<S> Cell<S> {
         // SAFETY: as above. The reference ends before the system sees the pointer.
         let place = unsafe { &mut *self.buffer.get() };
         *place = buffer;
-        // A longer buffer is refused before it gets here.
-        let length = u32::try_from(place.len()).unwrap_or(u32::MAX);
-        let data = place.as_mut_ptr();
+        // A part that is not inside, or too long, is refused before it gets here.
+        let bytes = place.get_mut(part).unwrap_or_default();
+        let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        let data = bytes.as_mut_ptr();
         // The pointer comes from the whole cell, so that it may be turned back into one.
         let overlapped = Arc::into_raw(Arc::clone(self)).cast_mut().cast::<OVERLAPPED>();
         Call {

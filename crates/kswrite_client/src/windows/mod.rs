@@ -1,5 +1,5 @@
 //! The Windows half. Unsafe code stands in `cell` (the memory that is lent), and in `event`, `port` and
-//! `apc` (how it comes back), in `file_object` (events) and in `cancel`; `file`, `control` and `filter` have none.
+//! `apc` (how it comes back), in `ring` (memory and completions of I/O rings), in `file_object` (events) and in `cancel`; `file`, `control` and `filter` have none.
 
 mod apc;
 mod cancel;
@@ -12,6 +12,8 @@ mod filter;
 mod operation;
 mod port;
 mod reactor;
+mod ring;
+mod waiting;
 mod write_at;
 
 use std::time::Duration;
@@ -23,12 +25,14 @@ pub use cancel::cancel_synchronous;
 pub use cell::cells_alive;
 pub use control::{control, control_bytes};
 pub use event::{ByEvent, wait_any};
-pub use file::{Access, File};
+pub use file::{Access, File, OpenFlags};
 pub use file_object::{Event, FileObjectCall, FileObjectWrite};
 pub use filter::{Devices, Filter, TraceBatch, TraceReader};
 pub use operation::{Finished, Operation, Pending, Signal, Started};
 pub use port::{ByPort, CompletionPort};
 pub use reactor::{AsyncFile, Canceller, Done, Reactor, Written};
+pub use ring::{Ring, RingDone};
+pub use waiting::ByWaiting;
 pub use write_at::{Batch, WriteAt};
 
 /// Milliseconds of a timeout, rounded up; `None` waits for ever.

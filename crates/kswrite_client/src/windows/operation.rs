@@ -5,6 +5,7 @@
 )]
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -110,6 +111,13 @@ impl<S: Signal> Operation<S> {
         self.start(file, offset, buffer, S::write)
     }
 
+    /// As [`write_at`](Self::write_at), but only the bytes `part` of the buffer: for a device that wants its
+    /// data at an aligned address. A part that is not inside the buffer is refused with
+    /// `ERROR_INVALID_PARAMETER`.
+    pub fn write_part_at(self, file: &File, offset: u64, buffer: Vec<u8>, part: Range<usize>) -> Started<S> {
+        self.start_part(file, offset, buffer, part, S::write)
+    }
+
     pub(super) fn start(
         self,
         file: &File,
@@ -117,7 +125,19 @@ impl<S: Signal> Operation<S> {
         buffer: Vec<u8>,
         call: impl FnOnce(Call) -> Outcome,
     ) -> Started<S> {
-        if u32::try_from(buffer.len()).is_err() {
+        let whole = 0..buffer.len();
+        self.start_part(file, offset, buffer, whole, call)
+    }
+
+    fn start_part(
+        self,
+        file: &File,
+        offset: u64,
+        buffer: Vec<u8>,
+        part: Range<usize>,
+        call: impl FnOnce(Call) -> Outcome,
+    ) -> Started<S> {
+        if buffer.get(part.clone()).is_none() || u32::try_from(part.len()).is_err() {
             return self.refused(buffer, Win32Error::INVALID_PARAMETER);
         }
         let event = match self.cell.signal.arm(file) {
@@ -125,7 +145,7 @@ impl<S: Signal> Operation<S> {
             Err(error) => return self.refused(buffer, error),
         };
         // SAFETY: an `Operation` is idle, and it is ours.
-        let lent = unsafe { self.cell.lend(file, offset, event, buffer) };
+        let lent = unsafe { self.cell.lend(file, offset, event, buffer, part) };
         let outcome = call(lent);
         if outcome == Outcome::Pending {
             S::went_pending(&self.cell);
