@@ -109,7 +109,8 @@ pub fn run(
     progress: &mut dyn FnMut(&Row),
 ) -> Result<Results, UnknownRule> {
     let cases = selection.cases()?;
-    let mut rows = Vec::new();
+    let mut rows = not_named(selection, &cases);
+    rows.iter().for_each(&mut *progress);
     for target in selection.targets() {
         let cases: Vec<&Case> = cases
             .iter()
@@ -136,6 +137,26 @@ pub fn run(
         version: env!("CARGO_PKG_VERSION").to_owned(),
         rows,
     })
+}
+
+/// Rows of the rules that need a target with a path, when none is named: not run, but not forgotten.
+fn not_named(selection: &Selection, cases: &[&'static Case]) -> Vec<Row> {
+    let targets = selection.targets();
+    let fits = |id: &str| {
+        let mut of_rule = cases.iter().filter(|case| case.id == id);
+        of_rule.any(|case| targets.iter().any(|target| case.targets.have(target)))
+    };
+    let mut rows = Vec::new();
+    if selection.targets.is_empty() {
+        for case in cases.iter().filter(|case| !fits(case.id)) {
+            let mut named = Target::with_path("PATH").into_iter();
+            if let Some(target) = named.find(|target| case.targets.have(target)) {
+                let why = format!("no such target was named; name one with `--target {target}`");
+                rows.push(row(case, &target, Verdict::NotRun, Some(why)));
+            }
+        }
+    }
+    rows
 }
 
 fn row(case: &Case, target: &Target, verdict: Verdict, reason: Option<String>) -> Row {
@@ -183,6 +204,7 @@ fn judge(
     known: &[&Difference],
 ) -> (Verdict, Option<String>) {
     let last = observations.last();
+    let looked_at = |known: &&&Difference| observations.iter().any(|seen| seen.what == known.what);
     match (ended, finding) {
         (Err(Stop::NotRun(why)), None) => (Verdict::NotRun, Some(why)),
         (Err(Stop::Broken), None) => {
@@ -191,7 +213,8 @@ fn judge(
                 None => (Verdict::Fail, None),
             }
         }
-        (Ok(()), None) => match known.first() {
+        // A rule has several cases: the difference is one of those that look at it.
+        (Ok(()), None) => match known.iter().find(looked_at) {
             None => (Verdict::Pass, None),
             Some(known) => {
                 let what = format!(
@@ -246,6 +269,16 @@ mod tests {
             Verdict::Fail,
             "stale"
         );
+        let elsewhere = Difference {
+            what: "something else",
+            ..KNOWN
+        };
+        let of_another_case = judge(Ok(()), &seen(true), None, &[&elsewhere]);
+        assert_eq!(
+            of_another_case,
+            Verdict::Pass,
+            "another case of the rule looks at it"
+        );
         assert_eq!(judge(Ok(()), &seen(true), Some("leak"), &[]), Verdict::Fail);
         assert_eq!(
             judge(Err(Stop::Broken), &seen(false), Some("leak"), &[&KNOWN]),
@@ -255,6 +288,26 @@ mod tests {
         assert_eq!(judge(not_here, &[], None, &[]), Verdict::NotRun);
         let trouble = Err(Stop::Trouble("no pipe".to_owned()));
         assert_eq!(judge(trouble, &[], None, &[&KNOWN]), Verdict::Fail);
+    }
+
+    #[test]
+    fn a_rule_without_a_target_has_a_row_all_the_same() {
+        const SERIAL: Case = Case::new("WF-38", "of serial ports", Kinds::SERIAL, |_| Ok(()));
+        const BOTH: Case = Case::new("WF-39", "of volumes and files", Kinds::VOLUME, |_| Ok(()));
+        const FILE: Case = Case::new("WF-39", "of volumes and files", Kinds::FILE, |_| Ok(()));
+        let everything = Selection::default();
+        let rows = not_named(&everything, &[&SERIAL, &BOTH, &FILE]);
+        let words: Vec<_> = rows
+            .iter()
+            .map(|row| (row.id.as_str(), row.target.to_string(), row.verdict))
+            .collect();
+        assert_eq!(words, [("WF-38", "serial:PATH".to_owned(), Verdict::NotRun)]);
+        assert!(rows.iter().all(|row| row.reason.is_some()));
+        let files = Selection {
+            targets: vec![Target::File],
+            ..Selection::default()
+        };
+        assert!(not_named(&files, &[&SERIAL]).is_empty(), "asked for files alone");
     }
 
     #[test]

@@ -107,6 +107,11 @@ impl Target {
         all
     }
 
+    /// The targets that need a path, with this one.
+    pub fn with_path(path: &str) -> [Self; 3] {
+        [Self::Device, Self::Serial, Self::Volume].map(|target| target(path.to_owned()))
+    }
+
     /// Its kind.
     pub const fn kind(&self) -> Kinds {
         match self {
