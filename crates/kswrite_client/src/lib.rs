@@ -34,8 +34,8 @@ mod windows;
 pub use error::{Error, Win32Error};
 #[cfg(windows)]
 pub use windows::{
-    Access, AsyncFile, Batch, ByApc, ByEvent, ByPort, ByWaiting, Canceller, CompletionPort, Devices, Done, Event, File,
-    FileObjectCall, FileObjectWrite, Filter, Finished, OpenFlags, Operation, Pending, Reactor, Ring, RingDone, Signal, Started,
-    TraceBatch, TraceReader, WriteAt, Written, cancel_synchronous, cells_alive, control, control_bytes,
-    sleep_alertably, wait_any,
+    Access, AsyncFile, Batch, ByApc, ByEvent, ByPort, ByWaiting, Canceller, CompletionPort, Devices, Done,
+    Event, File, FileObjectCall, FileObjectWrite, Filter, Finished, OpenFlags, Operation, Pending, Reactor,
+    Ring, RingDone, Signal, Started, TraceBatch, TraceReader, WriteAt, Writer, Written, cancel_synchronous,
+    cells_alive, control, control_bytes, sleep_alertably, wait_any,
 };

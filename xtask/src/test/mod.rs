@@ -119,6 +119,7 @@ fn native_programs(layout: &Layout, tools: &Tools) -> Result<Vec<PathBuf>> {
         .flat_map(|(package, name)| ["-p", *package, "--test", *name]);
     let command = build::user_cargo(layout, tools, "test")
         .args(["--no-run", "-Zpanic-abort-tests", "--message-format=json"])
+        .args(["--features", "kswrite_client/tokio"])
         .args(targets);
     let captured = step::capture(layout, "build the tests for Windows", "build-tests", &command)?;
     if captured.code != Some(0) {

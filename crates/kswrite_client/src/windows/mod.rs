@@ -15,6 +15,7 @@ mod reactor;
 mod ring;
 mod waiting;
 mod write_at;
+mod writer;
 
 use std::time::Duration;
 
@@ -34,6 +35,7 @@ pub use reactor::{AsyncFile, Canceller, Done, Reactor, Written};
 pub use ring::{Ring, RingDone};
 pub use waiting::ByWaiting;
 pub use write_at::{Batch, WriteAt};
+pub use writer::Writer;
 
 /// Milliseconds of a timeout, rounded up; `None` waits for ever.
 fn milliseconds(timeout: Option<Duration>) -> u32 {

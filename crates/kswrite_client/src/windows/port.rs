@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use windows_sys::Win32::Foundation::{FALSE, HANDLE, INVALID_HANDLE_VALUE, WAIT_TIMEOUT};
 use windows_sys::Win32::Storage::FileSystem::SetFileCompletionNotificationModes;
-use windows_sys::Win32::System::IO::{CreateIoCompletionPort, GetQueuedCompletionStatusEx, OVERLAPPED_ENTRY};
+use windows_sys::Win32::System::IO::{
+    CreateIoCompletionPort, GetQueuedCompletionStatusEx, OVERLAPPED_ENTRY, PostQueuedCompletionStatus,
+};
 use windows_sys::Win32::System::WindowsProgramming::{
     FILE_SKIP_COMPLETION_PORT_ON_SUCCESS, FILE_SKIP_SET_EVENT_ON_HANDLE,
 };
@@ -39,7 +41,7 @@ pub struct CompletionPort(Arc<Port>);
 ///
 /// # Invariants
 ///
-/// Every packet that is posted here carries the `OVERLAPPED` of a lent `Cell<ByPort>`: the handle is known
+/// Every packet that is posted here, but for wakes, carries the `OVERLAPPED` of a lent `Cell<ByPort>`: the handle is known
 /// to nobody else, operations by event keep their completions away, and APCs refuse associated files.
 #[derive(Debug)]
 pub(super) struct Port {
@@ -117,6 +119,13 @@ impl CompletionPort {
     pub fn wait(&self, timeout: Option<Duration>, finished: &mut Vec<usize>) -> Result<(), Win32Error> {
         self.0.take(milliseconds(timeout), |token| finished.push(token))
     }
+
+    /// Makes one [`wait`](Self::wait), of now or later, return without a token. Refused only where the system has no
+    /// memory for a packet; then a wait goes on until something completes.
+    pub(super) fn wake(&self) {
+        // SAFETY: the port is open; a packet without an OVERLAPPED names no memory.
+        let _posted = unsafe { PostQueuedCompletionStatus(self.0.raw(), 0, 0, ptr::null()) };
+    }
 }
 
 impl Drop for CompletionPort {
@@ -163,7 +172,8 @@ impl Port {
                 error => Err(error),
             };
         }
-        for entry in entries.iter().take(count as usize) {
+        let completions = entries.iter().take(count as usize);
+        for entry in completions.filter(|entry| !entry.lpOverlapped.is_null()) {
             self.to_come.fetch_sub(1, Ordering::AcqRel);
             // SAFETY: by the invariants the packet belongs to a lent `Cell<ByPort>`, and it comes once.
             let cell = unsafe { Cell::<ByPort>::take_back(entry.lpOverlapped) };

@@ -13,6 +13,9 @@
     reason = "a test fails by panicking, its helpers too"
 )]
 
+mod flags;
+mod reactor;
+
 use std::io::{Read, Write};
 use std::os::windows::fs::OpenOptionsExt;
 use std::os::windows::io::{FromRawHandle, OwnedHandle};
