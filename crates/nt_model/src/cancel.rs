@@ -7,6 +7,7 @@ use crate::{
     irp::{CancelRoutine, Phase},
     state::State,
     thread::WaitFor,
+    user::status::NOT_FOUND,
 };
 
 impl State {
@@ -91,27 +92,10 @@ impl Cpu<'_> {
     ///
     /// `STATUS_NOT_FOUND` (0xC0000225): there is none.
     pub fn cancel_io(&self, file: FileId, block: Option<BlockId>) -> Result<(), NtStatus> {
-        const NOT_FOUND: NtStatus = NtStatus(0xC000_0225_u32.cast_signed());
         self.enter("NtCancelIoFileEx", Irql::Passive, &[file.into(), block.into()]);
-        let wanted = move |state: &State, id: IrpId| {
-            let header = state.irps[id].irp.as_ref().map(|irp| irp.header);
-            header.is_some_and(|header| {
-                header.file == Some(file) && (block.is_none() || header.user_iosb == block)
-            })
-        };
-        let irps: Vec<IrpId> = self.with(|state| {
-            let listed = state
-                .threads
-                .iter()
-                .flat_map(|(_, thread)| thread.irps.iter().copied());
-            listed.filter(|irp| wanted(state, *irp)).collect()
+        let found = self.cancel_wanted(move |_, header| {
+            header.file == Some(file) && (block.is_none() || header.user_iosb == block)
         });
-        if irps.is_empty() {
-            return Err(NOT_FOUND);
-        }
-        for irp in irps {
-            self.cancel_if(irp, |state| wanted(state, irp));
-        }
-        Ok(())
+        if found { Ok(()) } else { Err(NOT_FOUND) }
     }
 }

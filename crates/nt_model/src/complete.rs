@@ -5,10 +5,10 @@
 use kswrite_core::{IoStatus, NtStatus, owned};
 
 use crate::{
-    Cpu, DeviceId, FileId, Finding, IrpId, Irql, ThreadId,
+    Change, Cpu, DeviceId, FileId, Finding, IrpId, Irql, ThreadId, UserApc,
     irp::{
-        Header, IRP_DEFER_IO_COMPLETION, IRP_SYNCHRONOUS_API, IRP_WRITE_OPERATION, Owner, Phase, Routine,
-        SL_INVOKE_ON_CANCEL, SL_INVOKE_ON_ERROR, SL_INVOKE_ON_SUCCESS, SL_PENDING_RETURNED,
+        Header, IRP_DEFER_IO_COMPLETION, IRP_READ_OPERATION, IRP_SYNCHRONOUS_API, IRP_WRITE_OPERATION, Owner,
+        Phase, Routine, SL_INVOKE_ON_CANCEL, SL_INVOKE_ON_ERROR, SL_INVOKE_ON_SUCCESS, SL_PENDING_RETURNED,
     },
     state::State,
     trace::io_args,
@@ -245,7 +245,7 @@ impl Cpu<'_> {
                 .is_some_and(|file| self.with(|state| state.files[file].flags.is_synchronous()));
         let reports = !io.status.is_error() || header.pending_returned && !synchronous;
         if reports {
-            self.report(&header, synchronous);
+            self.report(id, &header, synchronous);
         } else if header.pending_returned
             && let Some(file) = header.file
         {
@@ -255,8 +255,9 @@ impl Cpu<'_> {
         self.with(|state| state.end_final(id, &header, reports));
     }
 
-    fn report(&self, header: &Header, synchronous: bool) {
+    fn report(&self, id: IrpId, header: &Header, synchronous: bool) {
         let io = header.io;
+        self.with(|state| state.copy_output(id));
         if let Some(block) = header.user_iosb {
             let [status, bytes] = io_args(io);
             self.enter(
@@ -270,7 +271,7 @@ impl Cpu<'_> {
             let bytes = io.information as u64;
             if header.flags & IRP_WRITE_OPERATION != 0 {
                 state.count(|counters| counters.write_bytes += bytes);
-            } else {
+            } else if header.flags & IRP_READ_OPERATION == 0 {
                 state.count(|counters| counters.other_bytes += bytes);
             }
         });
@@ -312,10 +313,27 @@ impl State {
         }
     }
 
+    /// The bytes of a read go to their reader, as far as there is memory.
+    fn copy_output(&mut self, id: IrpId) {
+        let Some(irp) = self.live_irp(id, "IopCompleteRequest") else {
+            return;
+        };
+        if let Some((address, bytes)) = irp.reads_into.zip(irp.output.take()) {
+            self.memory.change(&Change::Write(address, bytes));
+        }
+    }
+
     /// Off the list of the thread; into the port, or freed; the references dropped.
     fn end_final(&mut self, id: IrpId, header: &Header, reports: bool) {
         if let Some(thread) = header.thread {
             self.threads[thread].irps.retain(|irp| *irp != id);
+            let io = header.io;
+            let routine = self
+                .live_irp(id, "IopCompleteRequest")
+                .and_then(|irp| irp.user_apc);
+            if let Some(context) = routine.filter(|_| reports) {
+                self.threads[thread].user_apcs.push_back(UserApc { context, io });
+            }
         }
         let wanted = header.file.zip(header.user_apc_context).filter(|_| reports);
         let due = wanted.filter(|(file, _)| {

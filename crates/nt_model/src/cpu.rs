@@ -138,8 +138,7 @@ impl<'a> Cpu<'a> {
             patience.time_limit.and(Some(NtStatus::TIMEOUT)),
         ];
         let first = ways.into_iter().flatten().next()?;
-        let wait = Waiting { object, patience };
-        if self.with(|state| state.wait_result(self.thread, wait)) == Some(NtStatus::SUCCESS) {
+        if self.with(|state| state.is_over(self.thread, object)) {
             return None;
         }
         let asked = self.fault(Service::Wait).err()?;
@@ -148,7 +147,28 @@ impl<'a> Cpu<'a> {
 
     /// Waits; nothing is injected.
     pub(crate) fn block(&self, object: WaitFor, patience: Patience) -> NtStatus {
-        let wait = Waiting { object, patience };
+        self.block_for(Waiting {
+            object,
+            patience,
+            while_others_can: None,
+        })
+    }
+
+    /// Waits until nothing else can happen that would end the wait: `STATUS_TIMEOUT` then.
+    pub(crate) fn block_briefly(&self, object: WaitFor, patience: Patience) -> NtStatus {
+        let began = self.with(|state| {
+            state.idle_waits += 1;
+            state.idle_waits
+        });
+        self.block_for(Waiting {
+            object,
+            patience,
+            while_others_can: Some(began),
+        })
+    }
+
+    fn block_for(&self, wait: Waiting) -> NtStatus {
+        let patience = wait.patience;
         let mut timed_out = false;
         loop {
             self.take_apcs();
@@ -169,6 +189,14 @@ impl<'a> Cpu<'a> {
                 }
                 None => !self.world.run_one_later() && self.gave_up(true),
             };
+        }
+    }
+
+    /// The thread never comes back to what it does.
+    pub(crate) fn never_return(&self) {
+        self.with(|state| state.leave_run(self.thread));
+        if let Some(yielder) = self.yielder {
+            let _never = yielder.suspend(Stop::Gone);
         }
     }
 
@@ -194,7 +222,9 @@ impl<'a> Cpu<'a> {
             && self.with(|state| {
                 let wait = state.threads[thread].waiting;
                 let may_end = wait.is_some_and(|wait| {
-                    wait.patience.time_limit.is_some() || matches!(wait.object, WaitFor::Work(_))
+                    wait.patience.time_limit.is_some()
+                        || wait.while_others_can.is_some()
+                        || matches!(wait.object, WaitFor::Work(_))
                 });
                 let hang = Finding::Hang { thread };
                 if !may_end && !state.findings.contains(&hang) {

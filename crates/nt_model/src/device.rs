@@ -5,7 +5,7 @@ use std::{collections::VecDeque, rc::Rc};
 use kswrite_core::{BufferMethod, FileFlags, IoStatus, NtStatus, Statistics};
 
 use crate::{
-    Cpu, DeviceId, DriverId, FileId, IrpId, World,
+    Cpu, DeviceId, DriverId, FileId, IrpId, Routines, World,
     irp::{SL_INVOKE_ON_CANCEL, SL_INVOKE_ON_ERROR, SL_INVOKE_ON_SUCCESS},
     seen::Seen,
 };
@@ -160,6 +160,8 @@ impl Script {
 pub(crate) enum Kind {
     /// It follows its script.
     Scripted,
+    /// It has routines.
+    Driven,
     /// The routine under test, in a filter.
     Filter,
     /// It sends IRPs down as they are, and looks at them when they come back.
@@ -193,6 +195,8 @@ pub(crate) struct Device {
     pub(crate) accepted: Vec<u8>,
     pub(crate) routine_calls: u32,
     pub(crate) statistics: Rc<Statistics>,
+    pub(crate) routines: Option<Rc<dyn Routines>>,
+    pub(crate) sector_bytes: u32,
 }
 
 impl Device {
@@ -209,6 +213,8 @@ impl Device {
             accepted: Vec::new(),
             routine_calls: 0,
             statistics: Rc::new(Statistics::new()),
+            routines: None,
+            sector_bytes: 0,
         }
     }
 }
@@ -266,7 +272,7 @@ impl World {
             let lower = &state.devices[top];
             // A filter has the method of the device below it.
             let method = match kind {
-                Kind::Scripted => script.method,
+                Kind::Scripted | Kind::Driven => script.method,
                 Kind::Filter | Kind::PassThrough(_) => lower.script.method,
             };
             let mut device = Device::new(driver, kind, Script { method, ..script });

@@ -5,7 +5,7 @@ use kswrite_core::{BufferMethod, IoStatus, NtStatus, ProcessorMode};
 use crate::{
     Cpu, DeviceId, Finding, IrpId, Irql, Service,
     device::{Kind, OnIrp, Script},
-    irp::{Header, Location, Phase, Routine},
+    irp::{Header, IRP_MJ_READ, Location, Phase, Routine},
     memory::{Unreadable, is_user_range},
     seen::{Came, Seen},
     state::State,
@@ -61,7 +61,12 @@ impl State {
     }
 
     /// Reads what a device was given. Nobody has checked a raw address before; its driver probes that of a program.
-    fn read_irp(&mut self, method: BufferMethod, header: &Header, bytes: u32) -> Result<Vec<u8>, Unreadable> {
+    pub(crate) fn read_irp(
+        &mut self,
+        method: BufferMethod,
+        header: &Header,
+        bytes: u32,
+    ) -> Result<Vec<u8>, Unreadable> {
         let length = bytes as usize;
         match (method, header.system_buffer, header.mdl, header.user_buffer) {
             (BufferMethod::Neither, _, _, Some(address))
@@ -174,13 +179,18 @@ impl Cpu<'_> {
         };
         let kind = self.with(|state| state.devices[device].kind);
         let returned = match kind {
+            Kind::Driven => self.driven(id, device, header, location),
+            Kind::Scripted if location.major == IRP_MJ_READ => self.unknown_request(id),
             Kind::Scripted => self.scripted(id, device, header, location),
+            Kind::Filter if location.major == IRP_MJ_READ => self.pass_through(id, device, location, 0),
             Kind::Filter => self.filter_dispatch(id, device, header, location),
             Kind::PassThrough(control) => self.pass_through(id, device, location, control),
         };
         self.note("  dispatch routine returned", &[device.into(), returned.into()]);
         // One that passes through returns what the device below said, and marks when the IRP comes back.
-        if !matches!(kind, Kind::PassThrough(_)) {
+        let passed =
+            matches!(kind, Kind::PassThrough(_)) || kind == Kind::Filter && location.major == IRP_MJ_READ;
+        if !passed {
             self.with(|state| state.leave_dispatch(id, device, index, returned));
         }
         // An IRP that was kept may be complete before its sender does anything more.
@@ -205,6 +215,12 @@ impl Cpu<'_> {
             }
         });
         self.call_driver(id, lower)
+    }
+
+    fn unknown_request(&self, id: IrpId) -> NtStatus {
+        let status = NtStatus::INVALID_DEVICE_REQUEST;
+        self.complete_request(id, IoStatus::failed(status));
+        status
     }
 
     fn scripted(&self, id: IrpId, device: DeviceId, header: Header, location: Location) -> NtStatus {

@@ -16,10 +16,12 @@ pub(crate) enum Home {
     Stack,
 }
 
-/// A notification event.
+/// An event.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Event {
     pub(crate) home: Home,
+    /// A wait that it ends resets it: a synchronization event.
+    pub(crate) resets_itself: bool,
     pub(crate) signalled: bool,
     pub(crate) pointers: u32,
     pub(crate) handles: u32,
@@ -31,6 +33,7 @@ impl Event {
     pub(crate) const fn new(home: Home) -> Self {
         Self {
             home,
+            resets_itself: false,
             signalled: false,
             pointers: 1,
             handles: 1,

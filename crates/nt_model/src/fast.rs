@@ -108,6 +108,10 @@ impl Cpu<'_> {
         });
         let answer = match kind {
             Kind::Scripted => self.scripted_fast(device, arguments, aliased),
+            Kind::Driven => match self.routines_of(device) {
+                Some(routines) => routines.fast_write(self, &arguments),
+                None => Ok(None),
+            },
             Kind::Filter | Kind::PassThrough(_) => self.forward_fast(device, call, buffer),
         };
         let result = match answer {

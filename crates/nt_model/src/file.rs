@@ -149,6 +149,10 @@ impl Cpu<'_> {
     /// `IRP_MJ_CLEANUP`, as far as it concerns writes.
     fn clean_up(&self, file: FileId) {
         self.enter("IRP_MJ_CLEANUP", Irql::Passive, &[file.into()]);
+        let device = self.with(|state| state.live_file(file, "IRP_MJ_CLEANUP").device);
+        if let Some(routines) = self.routines_of(device) {
+            routines.clean_up(self, file);
+        }
         let scripted: Vec<DeviceId> = self.with(|state| {
             let devices = state.devices.iter();
             let scripted = devices.filter(|(_, device)| device.kind == Kind::Scripted);

@@ -4,7 +4,7 @@ use kswrite_core::{IoStatus, NtStatus, Patience};
 
 use crate::{
     Cpu, DeviceId, IrpId, Irql,
-    device::{Held, Misbehaviour, OnIrp},
+    device::{Held, Kind, Misbehaviour, OnIrp},
     dispatch::taken,
     irp::{CancelRoutine, SL_INVOKE_ON_CANCEL, SL_INVOKE_ON_ERROR, SL_INVOKE_ON_SUCCESS},
     state::State,
@@ -25,10 +25,7 @@ impl Cpu<'_> {
             if !cancellable {
                 return false;
             }
-            state.exchange_cancel_routine(id, Some(CancelRoutine::Device(device)));
-            let cancel = state.irps[id].irp.as_ref().is_some_and(|irp| irp.header.cancel);
-            // The cancel came before the routine was there; nobody else will do it.
-            cancel && state.exchange_cancel_routine(id, None)
+            state.arm_cancel(id, device)
         });
         if cancelled {
             self.end_held(id, device, NtStatus::CANCELLED);
@@ -56,7 +53,13 @@ impl Cpu<'_> {
 
     /// The cancel routine of a device; it comes with the cancel spin lock held.
     pub(crate) fn device_cancels(&self, id: IrpId, device: DeviceId, irql: Irql) {
-        let script = self.with(|state| state.devices[device].script);
+        let (kind, script) = self.with(|state| (state.devices[device].kind, state.devices[device].script));
+        if kind == Kind::Driven {
+            self.release_cancel_lock(irql);
+            self.pause();
+            self.end_cancelled(id, device);
+            return;
+        }
         if script.irp == OnIrp::Misbehave(Misbehaviour::CancelUnderLock) {
             self.end_held(id, device, NtStatus::CANCELLED);
             self.release_cancel_lock(irql);
@@ -147,8 +150,16 @@ impl Cpu<'_> {
 }
 
 impl State {
+    /// Sets the cancel routine of an IRP that a device has begun to hold. Returns whether the cancel has come
+    /// before: the device ends the IRP then, because nobody else will.
+    pub(crate) fn arm_cancel(&mut self, id: IrpId, device: DeviceId) -> bool {
+        self.exchange_cancel_routine(id, Some(CancelRoutine::Device(device)));
+        let cancel = self.irps[id].irp.as_ref().is_some_and(|irp| irp.header.cancel);
+        cancel && self.exchange_cancel_routine(id, None)
+    }
+
     /// An IRP leaves the device that holds it, unless a cancel has it.
-    fn take_held(&mut self, irp: IrpId) -> Option<(DeviceId, Held)> {
+    pub(crate) fn take_held(&mut self, irp: IrpId) -> Option<(DeviceId, Held)> {
         let (device, held) = self.holder(irp)?;
         let script = self.devices[device].script;
         let careless = script.irp == OnIrp::Misbehave(Misbehaviour::IgnoreCancelRace);

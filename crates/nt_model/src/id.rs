@@ -63,6 +63,8 @@ ids! {
     MdlId = "MDL ";
     /// An I/O status block.
     BlockId = "IOSB ";
+    /// A process of a program.
+    ProcessId = "process ";
 }
 
 impl ThreadId {

@@ -30,6 +30,10 @@ pub const SL_INVOKE_ON_CANCEL: u8 = 0x20;
 pub const SL_INVOKE_ON_SUCCESS: u8 = 0x40;
 /// `SL_INVOKE_ON_ERROR`.
 pub const SL_INVOKE_ON_ERROR: u8 = 0x80;
+/// `IRP_READ_OPERATION`.
+pub const IRP_READ_OPERATION: u32 = 0x100;
+/// `IRP_MJ_READ`.
+pub const IRP_MJ_READ: u8 = 3;
 /// `IRP_MJ_WRITE`.
 pub const IRP_MJ_WRITE: u8 = 4;
 
@@ -157,6 +161,12 @@ pub(crate) struct Irp {
     pub(crate) current: usize,
     pub(crate) phase: Phase,
     pub(crate) owner: Owner,
+    /// `UserApcRoutine` is set, and this is its context.
+    pub(crate) user_apc: Option<u64>,
+    /// Where the bytes of a read go.
+    pub(crate) reads_into: Option<Address>,
+    /// The bytes that a read gives.
+    pub(crate) output: Option<Vec<u8>>,
 }
 
 impl Irp {
@@ -326,6 +336,9 @@ impl Cpu<'_> {
             current: 0,
             phase: Phase::Idle,
             owner,
+            user_apc: None,
+            reads_into: None,
+            output: None,
         });
         Ok(self.with(|state| {
             let irp = Some(irp);

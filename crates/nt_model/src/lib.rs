@@ -119,12 +119,15 @@ mod pool;
 mod port;
 mod process;
 mod record;
+mod routines;
 pub mod schedule;
 mod seen;
 mod state;
 mod thread;
 mod thread_irps;
 mod trace;
+mod transfer;
+pub mod user;
 mod world;
 
 pub use check::Report;
@@ -135,11 +138,11 @@ pub use fault::{Fault, Service};
 pub use file::FileState;
 pub use filter::{FilterRequest, FilterSent};
 pub use finding::Finding;
-pub use id::{BlockId, DeviceId, DriverId, EventId, FileId, IrpId, MdlId, PortId, ThreadId};
+pub use id::{BlockId, DeviceId, DriverId, EventId, FileId, IrpId, MdlId, PortId, ProcessId, ThreadId};
 pub use irp::{
-    Header, IRP_BUFFERED_IO, IRP_DEALLOCATE_BUFFER, IRP_DEFER_IO_COMPLETION, IRP_MJ_WRITE,
-    IRP_SYNCHRONOUS_API, IRP_WRITE_OPERATION, Location, SL_INVOKE_ON_CANCEL, SL_INVOKE_ON_ERROR,
-    SL_INVOKE_ON_SUCCESS, SL_PENDING_RETURNED,
+    Header, IRP_BUFFERED_IO, IRP_DEALLOCATE_BUFFER, IRP_DEFER_IO_COMPLETION, IRP_MJ_READ, IRP_MJ_WRITE,
+    IRP_READ_OPERATION, IRP_SYNCHRONOUS_API, IRP_WRITE_OPERATION, Location, SL_INVOKE_ON_CANCEL,
+    SL_INVOKE_ON_ERROR, SL_INVOKE_ON_SUCCESS, SL_PENDING_RETURNED,
 };
 pub use mdl::OwnedMdl;
 pub use memory::{Address, Change, KERNEL_BASE, PAGE_BYTES, Protection, USER_END};
@@ -149,7 +152,8 @@ pub use pool::PoolBuffer;
 pub use port::{Packet, PortContext};
 pub use process::Counters;
 pub use record::{Drain, WriteRecord};
+pub use routines::{Arrived, Reply, Routines};
 pub use seen::{Came, FastArguments, Seen};
-pub use thread::Irql;
+pub use thread::{Irql, UserApc};
 pub use thread_irps::UnsentIrp;
 pub use world::{Body, World};

@@ -32,6 +32,10 @@ pub(crate) struct Queued {
 #[derive(Default)]
 pub(crate) struct Port {
     pub(crate) packets: VecDeque<Queued>,
+    /// Handles of programs.
+    pub(crate) handles: u32,
+    /// There were handles of programs, and all are closed: nobody can dequeue.
+    pub(crate) closed: bool,
 }
 
 impl State {
@@ -46,6 +50,25 @@ impl State {
         if let Some((port, key)) = self.files[file].port {
             let packet = Packet { key, context, io };
             self.ports[port].packets.push_back(Queued { packet, irp });
+            self.empty_if_closed(port);
+        }
+    }
+
+    /// `NtClose` of a handle of a program. With the last one the packets go.
+    pub(crate) fn close_port(&mut self, port: PortId) {
+        let open = &mut self.ports[port];
+        open.handles = open.handles.saturating_sub(1);
+        open.closed = open.handles == 0;
+        self.empty_if_closed(port);
+    }
+
+    fn empty_if_closed(&mut self, port: PortId) {
+        if self.ports[port].closed {
+            for queued in std::mem::take(&mut self.ports[port].packets) {
+                if let Some(irp) = queued.irp {
+                    self.free_packet_irp(irp);
+                }
+            }
         }
     }
 }

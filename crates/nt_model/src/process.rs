@@ -4,7 +4,7 @@ use kswrite_core::NtStatus;
 
 use crate::state::State;
 
-/// What a process and the system count.
+/// What a process and the system count; of reads, nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// `WriteOperationCount`.

@@ -15,6 +15,8 @@ pub enum Stop {
     Ready,
     /// It waits for something.
     Blocked,
+    /// It ended in the middle of what it did, and never runs again. What is on its stack is left as it is.
+    Gone,
 }
 
 /// How a thread goes on.
@@ -31,6 +33,28 @@ pub type Yielder = corosensei::Yielder<Resume, Stop>;
 
 /// What a thread does.
 pub type Body = Box<dyn FnOnce(&Yielder)>;
+
+/// What the threads of a run belong to.
+pub trait Host {
+    /// Whether what a blocked thread waits for has come.
+    fn can_go_on(&self, number: usize) -> bool;
+
+    /// Which of the blocked threads gives up its wait, when nothing can end any of them. They are not none.
+    fn gives_up(&self, blocked: &[usize]) -> usize {
+        blocked.first().copied().unwrap_or_default()
+    }
+
+    /// The threads that were made since this was asked last. They get the next numbers.
+    fn added(&self) -> Vec<Body> {
+        Vec::new()
+    }
+}
+
+impl<F: Fn(usize) -> bool> Host for F {
+    fn can_go_on(&self, number: usize) -> bool {
+        self(number)
+    }
+}
 
 /// Decides which thread runs.
 pub trait Chooser {
@@ -66,8 +90,8 @@ impl Scheduler {
         Self::default()
     }
 
-    /// Runs the threads until all are done. `can_go_on` tells whether what a blocked thread waits for has come.
-    /// When every thread that is left is blocked for good, the first of them is told to give up.
+    /// Runs the threads, and those that they add, until all are done. When every thread that is left is blocked
+    /// for good, the host says which of them is told to give up.
     ///
     /// # Errors
     ///
@@ -75,10 +99,26 @@ impl Scheduler {
     pub fn run(
         &mut self,
         bodies: Vec<Body>,
-        can_go_on: impl Fn(usize) -> bool,
+        host: &impl Host,
         chooser: &mut dyn Chooser,
     ) -> std::io::Result<Outcome> {
         let mut threads = Vec::with_capacity(bodies.len());
+        self.add(&mut threads, bodies)?;
+        let mut outcome = Outcome::default();
+        let mut last = None;
+        while let Some((number, resume)) = next(&threads, host, last, chooser) {
+            outcome.steps += 1;
+            if resume == Resume::GiveUp {
+                outcome.gave_up.push(number);
+            }
+            self.resume(&mut threads, number, resume);
+            self.add(&mut threads, host.added())?;
+            last = Some(number);
+        }
+        Ok(outcome)
+    }
+
+    fn add(&mut self, threads: &mut Vec<Option<(Thread, Stop)>>, bodies: Vec<Body>) -> std::io::Result<()> {
         for body in bodies {
             let stack = match self.stacks.pop() {
                 Some(stack) => stack,
@@ -87,17 +127,7 @@ impl Scheduler {
             let thread = Thread::with_stack(stack, move |yielder, _first: Resume| body(yielder));
             threads.push(Some((thread, Stop::Ready)));
         }
-        let mut outcome = Outcome::default();
-        let mut last = None;
-        while let Some((number, resume)) = next(&threads, &can_go_on, last, chooser) {
-            outcome.steps += 1;
-            if resume == Resume::GiveUp {
-                outcome.gave_up.push(number);
-            }
-            self.resume(&mut threads, number, resume);
-            last = Some(number);
-        }
-        Ok(outcome)
+        Ok(())
     }
 
     fn resume(&mut self, threads: &mut [Option<(Thread, Stop)>], number: usize, resume: Resume) {
@@ -108,6 +138,8 @@ impl Scheduler {
             return;
         };
         match thread.resume(resume) {
+            // Its stack cannot be unwound where panics abort, so it is not taken back.
+            CoroutineResult::Yield(Stop::Gone) => std::mem::forget(thread),
             CoroutineResult::Yield(stop) => *slot = Some((thread, stop)),
             CoroutineResult::Return(()) => self.stacks.push(thread.into_stack()),
         }
@@ -117,7 +149,7 @@ impl Scheduler {
 /// The thread to resume, and how. `None`: all are done.
 fn next(
     threads: &[Option<(Thread, Stop)>],
-    can_go_on: &impl Fn(usize) -> bool,
+    host: &impl Host,
     last: Option<usize>,
     chooser: &mut dyn Chooser,
 ) -> Option<(usize, Resume)> {
@@ -126,11 +158,12 @@ fn next(
         numbered.filter_map(|(number, thread)| Some((number, thread.as_ref()?.1)))
     };
     let able: Vec<usize> = left()
-        .filter(|(number, stop)| *stop == Stop::Ready || can_go_on(*number))
+        .filter(|(number, stop)| *stop == Stop::Ready || host.can_go_on(*number))
         .map(|(number, _)| number)
         .collect();
     if able.is_empty() {
-        return left().next().map(|(number, _)| (number, Resume::GiveUp));
+        let blocked: Vec<usize> = left().map(|(number, _)| number).collect();
+        return (!blocked.is_empty()).then(|| (host.gives_up(&blocked), Resume::GiveUp));
     }
     let last = last.filter(|last| able.contains(last));
     let chosen = match able.as_slice() {
@@ -341,7 +374,7 @@ mod tests {
         let explored = Enumerate::new(preemptions).explore(|chooser| {
             let log = Log::default();
             let bodies = vec![writer(&log, 'a', 2), writer(&log, 'b', 2)];
-            scheduler.run(bodies, |_| true, chooser).expect("stacks");
+            scheduler.run(bodies, &|_: usize| true, chooser).expect("stacks");
             assert!(seen.insert(log.take()), "the same run twice");
             Ok::<(), ()>(())
         });
@@ -366,7 +399,9 @@ mod tests {
         let run = |chooser: &mut dyn Chooser| {
             let log = Log::default();
             let bodies = vec![writer(&log, 'a', 3), writer(&log, 'b', 3)];
-            Scheduler::new().run(bodies, |_| true, chooser).expect("stacks");
+            Scheduler::new()
+                .run(bodies, &|_: usize| true, chooser)
+                .expect("stacks");
             log.take()
         };
         let wanted = "abbaab";
@@ -383,7 +418,7 @@ mod tests {
     fn a_thread_that_waits_for_nothing_gives_up() {
         let waiter: Body = Box::new(|yielder| while yielder.suspend(Stop::Blocked) != Resume::GiveUp {});
         let outcome = Scheduler::new()
-            .run(vec![waiter], |_| false, &mut Seeded::new(1))
+            .run(vec![waiter], &|_: usize| false, &mut Seeded::new(1))
             .expect("stacks");
         assert_eq!(outcome.gave_up, [0]);
     }
@@ -399,9 +434,50 @@ mod tests {
         let ready = Rc::clone(&log);
         let bodies = vec![waiter, writer(&set, 's', 1)];
         let outcome = Scheduler::new()
-            .run(bodies, move |_| !ready.borrow().is_empty(), &mut Seeded::new(3))
+            .run(
+                bodies,
+                &move |_: usize| !ready.borrow().is_empty(),
+                &mut Seeded::new(3),
+            )
             .expect("stacks");
         assert!(outcome.gave_up.is_empty());
         assert_eq!(log.take(), "sw");
+    }
+
+    /// One thread that adds another, and ends in the middle of what it does.
+    struct Adder(RefCell<Vec<Body>>);
+
+    impl Host for Adder {
+        fn can_go_on(&self, _number: usize) -> bool {
+            false
+        }
+
+        fn gives_up(&self, blocked: &[usize]) -> usize {
+            *blocked.last().expect("one is blocked")
+        }
+
+        fn added(&self) -> Vec<Body> {
+            self.0.take()
+        }
+    }
+
+    #[test]
+    fn threads_are_added_and_end_in_the_middle() {
+        let log = Log::default();
+        let (first, second) = (Rc::clone(&log), Rc::clone(&log));
+        let waiter: Body = Box::new(move |yielder| {
+            assert_eq!(yielder.suspend(Stop::Blocked), Resume::GiveUp);
+            second.borrow_mut().push('b');
+        });
+        let host = Adder(RefCell::new(vec![waiter]));
+        let gone: Body = Box::new(move |yielder| {
+            first.borrow_mut().push('a');
+            yielder.suspend(Stop::Gone);
+            first.borrow_mut().push('x');
+        });
+        let outcome = Scheduler::new()
+            .run(vec![gone], &host, &mut Seeded::new(1))
+            .expect("stacks");
+        assert_eq!((log.take().as_str(), outcome.gave_up), ("ab", vec![1]));
     }
 }

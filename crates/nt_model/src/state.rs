@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::{
-    BlockId, Cpu, DeviceId, DriverId, EventId, FileId, Finding, IrpId, PortId, ThreadId,
+    BlockId, Cpu, DeviceId, DriverId, EventId, FileId, Finding, IrpId, PortId, ProcessId, ThreadId,
     device::{Device, Driver},
     event::{Block, Event},
     fault::Faults,
@@ -15,6 +15,7 @@ use crate::{
     process::Process,
     thread::Thread,
     trace::Trace,
+    user::Program,
 };
 
 /// Something that the world does when nothing else can go on.
@@ -39,6 +40,14 @@ pub(crate) struct State {
     pub(crate) later: VecDeque<Later>,
     /// Threads of a run that are not done.
     pub(crate) running: usize,
+    /// Threads that were made in a run, and are not in it yet.
+    pub(crate) added: Vec<(ThreadId, Later)>,
+    /// Programs.
+    pub(crate) programs: Table<ProcessId, Program>,
+    /// Handles that were ever made.
+    pub(crate) handles: u64,
+    /// Waits that last until nothing else can happen, ever begun.
+    pub(crate) idle_waits: u64,
     /// Who holds the cancel spin lock.
     pub(crate) cancel_lock: Option<ThreadId>,
     /// Whether the caller of a device does the last stage of what was complete at once.
@@ -51,5 +60,11 @@ impl State {
     pub(crate) fn find(&mut self, finding: Finding) {
         self.trace.finding(finding);
         self.findings.push(finding);
+    }
+
+    /// A thread of a run is done.
+    pub(crate) fn leave_run(&mut self, thread: ThreadId) {
+        self.threads[thread].scheduled = false;
+        self.running = self.running.saturating_sub(1);
     }
 }

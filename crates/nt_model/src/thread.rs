@@ -2,9 +2,9 @@
 
 use std::{collections::VecDeque, fmt};
 
-use kswrite_core::{NtStatus, Patience, ProcessorMode};
+use kswrite_core::{IoStatus, NtStatus, Patience, ProcessorMode};
 
-use crate::{Cpu, DeviceId, EventId, FileId, IrpId, PortId, ThreadId, World, state::State};
+use crate::{Cpu, DeviceId, EventId, FileId, IrpId, PortId, ProcessId, ThreadId, World, state::State};
 
 /// Interrupt request levels that a write can meet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,6 +44,12 @@ pub(crate) enum WaitFor {
     NoIrps,
     /// Something is to be done later, or nobody is left who could ask for it.
     Later,
+    /// The thread has ended.
+    Thread(ThreadId),
+    /// The process has ended.
+    Process(ProcessId),
+    /// Nothing: only an APC or time ends the wait.
+    Nothing,
 }
 
 /// A wait.
@@ -51,6 +57,17 @@ pub(crate) enum WaitFor {
 pub(crate) struct Waiting {
     pub(crate) object: WaitFor,
     pub(crate) patience: Patience,
+    /// It ends when nothing else can happen; the number says which of such waits began first.
+    pub(crate) while_others_can: Option<u64>,
+}
+
+/// A user APC that is to come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UserApc {
+    /// `ApcContext`.
+    pub context: u64,
+    /// What the status block says.
+    pub io: IoStatus,
 }
 
 /// A thread.
@@ -67,6 +84,10 @@ pub(crate) struct Thread {
     pub(crate) irps: Vec<IrpId>,
     /// IRPs whose last stage is to be done in it.
     pub(crate) apcs: VecDeque<IrpId>,
+    /// Completion routines of a program that are to run in it.
+    pub(crate) user_apcs: VecDeque<UserApc>,
+    /// The program that it is of.
+    pub(crate) process: Option<ProcessId>,
     pub(crate) alerted: bool,
     pub(crate) user_apc: bool,
     pub(crate) terminating: bool,
@@ -84,6 +105,8 @@ impl Thread {
             guarded: 0,
             irps: Vec::new(),
             apcs: VecDeque::new(),
+            user_apcs: VecDeque::new(),
+            process: None,
             alerted: false,
             user_apc: false,
             terminating: false,
@@ -93,6 +116,11 @@ impl Thread {
         }
     }
 
+    /// Whether an alertable wait in user mode ends.
+    pub(crate) fn has_user_apc(&self) -> bool {
+        self.user_apc || !self.user_apcs.is_empty()
+    }
+
     /// Whether a special kernel APC can come now.
     pub(crate) fn takes_apcs(&self) -> bool {
         self.irql == Irql::Passive && self.guarded == 0
@@ -100,7 +128,7 @@ impl Thread {
 }
 
 impl State {
-    fn is_over(&self, thread: ThreadId, object: WaitFor) -> bool {
+    pub(crate) fn is_over(&self, thread: ThreadId, object: WaitFor) -> bool {
         match object {
             WaitFor::Event(event) => self.events[event].signalled,
             WaitFor::FileEvent(file) => self.files[file].signalled,
@@ -110,12 +138,18 @@ impl State {
             WaitFor::Held(device) | WaitFor::Work(device) => !self.devices[device].held.is_empty(),
             WaitFor::NoIrps => self.threads[thread].irps.is_empty(),
             WaitFor::Later => !self.later.is_empty() || self.running == 0,
+            WaitFor::Thread(thread) => self.threads[thread].exited,
+            WaitFor::Process(process) => self.programs[process].exit_code.is_some(),
+            WaitFor::Nothing => false,
         }
     }
 
     /// What a wait comes to now, if to anything.
     pub(crate) fn wait_result(&mut self, id: ThreadId, wait: Waiting) -> Option<NtStatus> {
         if self.is_over(id, wait.object) {
+            if let WaitFor::Event(event) = wait.object {
+                self.events[event].signalled &= !self.events[event].resets_itself;
+            }
             return Some(NtStatus::SUCCESS);
         }
         let thread = &mut self.threads[id];
@@ -125,7 +159,7 @@ impl State {
             thread.alerted = false;
             return Some(NtStatus::ALERTED);
         }
-        let broken = in_user_mode && (thread.terminating || alertable && thread.user_apc);
+        let broken = in_user_mode && (thread.terminating || alertable && thread.has_user_apc());
         broken.then_some(NtStatus::USER_APC)
     }
 
@@ -141,7 +175,7 @@ impl State {
             time_limit,
         } = wait.patience;
         let broken = alertable && thread.alerted
-            || mode == ProcessorMode::User && (thread.terminating || alertable && thread.user_apc);
+            || mode == ProcessorMode::User && (thread.terminating || alertable && thread.has_user_apc());
         // There is no clock: a time limit may be over at any moment.
         let timed = time_limit.is_some();
         let apc = thread.takes_apcs() && !thread.apcs.is_empty();
@@ -183,6 +217,18 @@ impl Cpu<'_> {
     ///
     /// IRQL: `PASSIVE_LEVEL`.
     pub fn exit_thread(&self) {
+        self.cancel_own_irps();
+        // Five minutes on a machine.
+        let patience = Patience {
+            time_limit: Some(3_000_000_000),
+            ..Patience::UNTIL_OVER
+        };
+        let _over_or_not = self.block(WaitFor::NoIrps, patience);
+        self.end_thread();
+    }
+
+    /// The first step of the end of a thread.
+    pub(crate) fn cancel_own_irps(&self) {
         self.enter("PspExitThread", Irql::Passive, &[]);
         let id = self.thread();
         self.with(|state| state.threads[id].terminating = true);
@@ -190,12 +236,11 @@ impl Cpu<'_> {
         for irp in irps {
             self.cancel_if(irp, |state| state.threads[id].irps.contains(&irp));
         }
-        // Five minutes on a machine.
-        let patience = Patience {
-            time_limit: Some(3_000_000_000),
-            ..Patience::UNTIL_OVER
-        };
-        let _over_or_not = self.block(WaitFor::NoIrps, patience);
+    }
+
+    /// The last step of the end of a thread.
+    pub(crate) fn end_thread(&self) {
+        let id = self.thread();
         self.with(|state| {
             for irp in std::mem::take(&mut state.threads[id].irps) {
                 state.disassociate(irp);
@@ -205,6 +250,7 @@ impl Cpu<'_> {
             for irp in left {
                 state.drop_irp(irp);
             }
+            state.threads[id].user_apcs.clear();
             state.threads[id].exited = true;
         });
     }

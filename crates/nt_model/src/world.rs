@@ -11,7 +11,7 @@ use crate::{
     file::File,
     memory::Region,
     port::Port,
-    schedule::{Chooser, Outcome, Scheduler},
+    schedule::{Chooser, Host, Outcome, Scheduler},
     state::State,
     thread::Thread,
 };
@@ -24,7 +24,7 @@ pub struct World(Rc<RefCell<State>>);
 /// nothing else happens.
 struct Choice<'a> {
     world: &'a World,
-    /// The number of that thread, the last of all.
+    /// The number of that thread.
     system: usize,
     chooser: &'a mut dyn Chooser,
 }
@@ -37,8 +37,59 @@ impl Chooser for Choice<'_> {
         match able {
             [_, system] if idle && *system == self.system => 0,
             [others @ .., system] if idle && *system == self.system => self.chooser.choose(others, last),
+            _ if idle && able.contains(&self.system) => self.choose_without_system(able, last),
             _ => self.chooser.choose(able, last),
         }
+    }
+}
+
+impl Choice<'_> {
+    /// The threads that were added have higher numbers than that of the system.
+    fn choose_without_system(&mut self, able: &[usize], last: Option<usize>) -> usize {
+        let others = able.iter().copied().filter(|number| *number != self.system);
+        let others: Vec<usize> = others.collect();
+        let chosen = match others.as_slice() {
+            [only] => Some(*only),
+            _ => others.get(self.chooser.choose(&others, last)).copied(),
+        };
+        able.iter()
+            .position(|number| Some(*number) == chosen)
+            .unwrap_or_default()
+    }
+}
+
+/// The threads of a run, by number.
+struct Running<'a> {
+    world: &'a World,
+    threads: RefCell<Vec<ThreadId>>,
+}
+
+impl Host for Running<'_> {
+    fn can_go_on(&self, number: usize) -> bool {
+        let thread = self.threads.borrow().get(number).copied();
+        thread.is_none_or(|thread| self.world.with(|state| state.can_go_on(thread)))
+    }
+
+    /// First whoever waits only as long as something else may happen, the one that began first.
+    fn gives_up(&self, blocked: &[usize]) -> usize {
+        let threads = self.threads.borrow();
+        let since = |number: &usize| {
+            let thread = threads.get(*number)?;
+            self.world
+                .with(|state| state.threads[*thread].waiting?.while_others_can)
+        };
+        let idle = blocked
+            .iter()
+            .filter_map(|number| Some((since(number)?, *number)));
+        let first = idle.min().map(|(_, number)| number);
+        first.or(blocked.first().copied()).unwrap_or_default()
+    }
+
+    fn added(&self) -> Vec<crate::schedule::Body> {
+        let added = self.world.with(|state| std::mem::take(&mut state.added));
+        let mut threads = self.threads.borrow_mut();
+        threads.extend(added.iter().map(|(thread, _)| *thread));
+        added.into_iter().map(|body| self.world.coroutine(body)).collect()
     }
 }
 
@@ -313,16 +364,14 @@ impl World {
         let bodies: Vec<Body> = bodies.into_iter().chain([by_itself]).collect();
         let threads: Vec<ThreadId> = bodies.iter().map(|(thread, _)| *thread).collect();
         let bodies = bodies.into_iter().map(|body| self.coroutine(body)).collect();
-        let able = |number: usize| {
-            let thread = threads.get(number);
-            thread.is_none_or(|thread| self.with(|state| state.can_go_on(*thread)))
-        };
         let mut chooser = Choice {
             world: self,
             system: threads.len() - 1,
             chooser,
         };
-        scheduler.run(bodies, able, &mut chooser)
+        let threads = RefCell::new(threads);
+        let host = Running { world: self, threads };
+        scheduler.run(bodies, &host, &mut chooser)
     }
 
     fn coroutine(&self, (thread, body): Body) -> crate::schedule::Body {
@@ -330,13 +379,12 @@ impl World {
         Box::new(move |yielder| {
             let cpu = Cpu::new(world, thread, Some(yielder));
             body(&cpu);
-            if cpu.with(|state| state.threads[thread].terminating && !state.threads[thread].exited) {
+            if cpu.with(|state| state.threads[thread].process.is_some()) {
+                cpu.leave_process();
+            } else if cpu.with(|state| state.threads[thread].terminating && !state.threads[thread].exited) {
                 cpu.exit_thread();
             }
-            cpu.with(|state| {
-                state.threads[thread].scheduled = false;
-                state.running = state.running.saturating_sub(1);
-            });
+            cpu.with(|state| state.leave_run(thread));
             cpu.take_apcs();
         })
     }
