@@ -1,10 +1,14 @@
 //! The command line.
 
+pub mod install;
+pub mod trace;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use kswrite_wire::{file_write, wine_host::Service};
 
+pub use self::install::{DiagArgs, InstallCommand, UninstallCommand};
 use crate::exit;
 use crate::plan::{Access, Engine, WriteOptions};
 use crate::script::ScriptText;
@@ -28,20 +32,26 @@ pub enum Command {
     Ks(KsArgs),
     /// Show what the filter counted, per path
     Stats(StatsArgs),
+    /// Show what was decided for each write, and how it ended
+    Trace(trace::TraceArgs),
+    /// Show or set what the filter may do with the writes of its devices
+    Policy(trace::PolicyArgs),
     /// Talk to a sink, the scripted target
     #[command(subcommand)]
     Sink(SinkCommand),
-    /// Show which drivers answer
+    /// Show which drivers answer, what is installed, and the stack of each sink
     Status(JsonArg),
     /// Talk to the Wine host, which exists in Wine only
     #[command(subcommand)]
     Host(HostCommand),
-    /// Install the sinks or the filter
+    /// Install the drivers: package, sinks, filter
     #[command(subcommand)]
     Install(InstallCommand),
     /// Remove what `install` has made
     #[command(subcommand)]
     Uninstall(UninstallCommand),
+    /// Gather versions, stacks, counters and logs in one file, to attach to a report
+    Diag(DiagArgs),
 }
 
 const WRITE_EXAMPLES: &str = r"Examples:
@@ -344,37 +354,6 @@ impl From<FaultService> for Service {
     }
 }
 
-/// Subcommands of `ksw install`. Both keep what is installed already.
-#[derive(Debug, Subcommand)]
-pub enum InstallCommand {
-    /// Make the three root-enumerated sinks and install ksink.sys from its INF
-    Sink {
-        /// The INF, ksink.inf; ksink.sys lies beside it
-        #[arg(long, value_name = "PATH")]
-        inf: PathBuf,
-    },
-    /// Create and start a service for kswrite.sys: for Wine, where INF files cannot name filters
-    ///
-    /// On Windows the way is `pnputil /add-driver kswrite.inf /install`: the INF puts the filter above the
-    /// sinks. A service alone loads the driver, which then filters nothing.
-    Filter {
-        /// The image, kswrite.sys
-        #[arg(long, value_name = "PATH")]
-        image: PathBuf,
-    },
-}
-
-/// Subcommands of `ksw uninstall`.
-#[derive(Clone, Copy, Debug, Subcommand)]
-pub enum UninstallCommand {
-    /// Remove the sinks, and stop and delete their service
-    ///
-    /// On Windows the driver package stays in the driver store: `pnputil /delete-driver` removes it.
-    Sink,
-    /// Stop and delete the filter's service
-    Filter,
-}
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -422,6 +401,13 @@ mod tests {
             ("ksw ks --device direct", "--file"),
             ("ksw ks --device direct --file f --mode both", "--mode"),
             ("ksw stats --device-index 0 --file-objects", "--file-objects"),
+            ("ksw trace --follow --count 0", "--count"),
+            ("ksw trace --on --records 63", "--records"),
+            ("ksw trace --on --records 65537", "--records"),
+            ("ksw trace --on --follow", "--follow"),
+            ("ksw trace --off --on", "--off"),
+            ("ksw trace --device-index 0 --file-objects", "--file-objects"),
+            ("ksw policy --set slow", "--set"),
             ("ksw host fault", "--service"),
             ("ksw host fault --clear --times 2", "--clear"),
             ("ksw frobnicate", "frobnicate"),
@@ -443,6 +429,8 @@ mod tests {
             "ksw sink script --help",
             "ksw host fault --help",
             "ksw install filter --help",
+            "ksw install all --help",
+            "ksw diag --help",
             "ksw uninstall sink --help",
         ] {
             let help = parse(line).unwrap_err();

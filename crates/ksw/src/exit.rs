@@ -14,6 +14,8 @@ pub enum Exit {
     Io = 3,
     /// A device, driver or service is not there.
     Absent = 4,
+    /// The system does not allow it: rights, signature or architecture. Nothing was done.
+    Refused = 5,
 }
 
 /// The codes as `--help` shows them.
@@ -22,7 +24,8 @@ pub const HELP: &str = "Exit codes:\n  \
     1  a verification failed: digests differ, or counters are not clean\n  \
     2  the command line makes no sense; nothing was done\n  \
     3  a file could not be read, or a request failed\n  \
-    4  a device, driver or service is not there";
+    4  a device, driver or service is not there\n  \
+    5  rights, signature or architecture do not allow it; nothing was done";
 
 impl From<Exit> for std::process::ExitCode {
     fn from(exit: Exit) -> Self {

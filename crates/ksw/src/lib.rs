@@ -2,21 +2,28 @@
 //!
 //! * [`cli`], [`plan`], [`size`], [`script`]: the command line and its values, checked once.
 //! * [`run`]: the write loop, over an engine that is Windows or a test.
+//! * [`trace`], [`policy`]: the filter's records of writes, and what it may do with them.
 //! * [`report`], [`ks`], [`status`], [`digest`], [`measure`], [`table`]: what was found, each as one structure for
 //!   text and JSON.
 //! * [`page`]: the same as an HTML page.
+//! * [`install`]: installing, removing, inspecting.
+//! * [`stress`]: programs of random operations, and books that tell when an invariant does not hold.
 //! * [`exit`]: exit codes.
 
 pub mod cli;
 pub mod digest;
 pub mod exit;
+pub mod install;
 pub mod ks;
 pub mod measure;
 pub mod page;
 pub mod plan;
+pub mod policy;
 pub mod report;
 pub mod run;
 pub mod script;
 pub mod size;
 pub mod status;
+pub mod stress;
 pub mod table;
+pub mod trace;

@@ -7,6 +7,7 @@ use kswrite_wire::wine_host::Counters;
 use serde::{Deserialize, Serialize};
 
 use crate::exit::Exit;
+use crate::install::stack::Installed;
 use crate::report::FilterCounters;
 use crate::table::{Align, Table, grouped};
 
@@ -21,6 +22,9 @@ pub struct StatusReport {
     pub sinks: Vec<SinkAnswer>,
     /// Paths that the device interface class of the sinks enumerates.
     pub interfaces: Vec<String>,
+    /// Packages, services and device stacks.
+    #[serde(default)]
+    pub installed: Installed,
 }
 
 /// What came of asking a device.
@@ -119,7 +123,8 @@ impl fmt::Display for StatusReport {
         }
         let host = words(&self.wine_host, HostCounters::to_string);
         table.row(["wine host", kswrite_wire::wine_host::CONTROL_PATH, &host]);
-        table.fmt(f)
+        table.fmt(f)?;
+        write!(f, "\n{}", self.installed)
     }
 }
 
@@ -244,6 +249,7 @@ mod tests {
                 answer: Answer::Present(()),
             }],
             interfaces: Vec::new(),
+            installed: Installed::default(),
         }
     }
 

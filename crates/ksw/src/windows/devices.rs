@@ -32,7 +32,8 @@ pub(super) fn last_error(what: &str) -> Error {
     Error::new(what, Win32Error(unsafe { GetLastError() }))
 }
 
-fn checked(what: &str, returned: BOOL) -> Result<(), Error> {
+/// An error when a call returned FALSE.
+pub(super) fn checked(what: &str, returned: BOOL) -> Result<(), Error> {
     if returned == FALSE {
         Err(last_error(what))
     } else {
@@ -42,16 +43,16 @@ fn checked(what: &str, returned: BOOL) -> Result<(), Error> {
 
 /// `cbSize` fields.
 #[expect(clippy::cast_possible_truncation, reason = "structures have some dozen bytes")]
-const fn size<T>() -> u32 {
+pub(super) const fn size<T>() -> u32 {
     size_of::<T>() as u32
 }
 
 /// A set of devices, destroyed when dropped.
-pub(super) struct DeviceSet(HDEVINFO);
+pub(super) struct DeviceSet(pub(super) HDEVINFO);
 
 /// One device of a set.
 #[derive(Clone, Copy)]
-pub(super) struct DeviceData(SP_DEVINFO_DATA);
+pub(super) struct DeviceData(pub(super) SP_DEVINFO_DATA);
 
 impl DeviceSet {
     fn new(what: &str, set: HDEVINFO) -> Result<Self, Error> {
@@ -125,7 +126,7 @@ impl DeviceSet {
     }
 
     /// A property that is a text or several; empty when the device has none.
-    fn property(&self, device: &DeviceData, property: u32) -> Result<Vec<String>, Error> {
+    pub(super) fn property(&self, device: &DeviceData, property: u32) -> Result<Vec<String>, Error> {
         let mut buffer = vec![0_u16; 128];
         loop {
             let bytes = u32::try_from(buffer.len() * 2).unwrap_or(u32::MAX);
@@ -212,7 +213,8 @@ impl DeviceSet {
         self.call(&format!("remove the device {hardware_id}"), DIF_REMOVE, device)
     }
 
-    fn call(&self, what: &str, function: DI_FUNCTION, device: &DeviceData) -> Result<(), Error> {
+    /// Calls the class installer.
+    pub(super) fn call(&self, what: &str, function: DI_FUNCTION, device: &DeviceData) -> Result<(), Error> {
         // SAFETY: the set is open and the device is of it.
         checked(what, unsafe {
             SetupDiCallClassInstaller(function, self.0, &raw const device.0)
@@ -280,7 +282,7 @@ impl Drop for DeviceSet {
 }
 
 /// The texts of a list in which each ends with a zero.
-fn texts(units: &[u16]) -> Vec<String> {
+pub(super) fn texts(units: &[u16]) -> Vec<String> {
     units
         .split(|unit| *unit == 0)
         .filter(|text| !text.is_empty())

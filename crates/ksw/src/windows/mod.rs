@@ -4,12 +4,17 @@ mod device;
 mod devices;
 mod engine;
 mod host;
+mod install;
+mod interrupt;
 mod ks;
+mod policy;
 mod service;
 mod setup;
 mod sink;
 mod stats;
 mod status;
+mod trace;
+mod version;
 mod write;
 
 use std::fmt;
@@ -69,13 +74,18 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Write(args) => write::command(args),
         Command::Ks(args) => ks::command(&args),
         Command::Stats(args) => stats::command(&args),
+        Command::Trace(args) => trace::command(&args),
+        Command::Policy(args) => policy::command(&args),
         Command::Sink(command) => sink::command(command),
         Command::Status(json) => status::command(json.json),
         Command::Host(command) => host::command(&command),
+        Command::Install(InstallCommand::All(args)) => install::install_all(&args),
         Command::Install(InstallCommand::Sink { inf }) => setup::install_sinks(&inf),
         Command::Install(InstallCommand::Filter { image }) => service::install_filter(&image),
+        Command::Uninstall(UninstallCommand::All(json)) => install::uninstall_all(json.json),
         Command::Uninstall(UninstallCommand::Sink) => setup::uninstall_sinks(),
         Command::Uninstall(UninstallCommand::Filter) => service::uninstall_filter(),
+        Command::Diag(args) => install::diag::command(&args),
     }
 }
 

@@ -15,8 +15,10 @@ use windows_sys::Win32::Foundation::{
 };
 use windows_sys::Win32::System::Services::{
     CloseServiceHandle, ControlService, CreateServiceW, DeleteService, OpenSCManagerW, OpenServiceW,
-    SC_HANDLE, SC_MANAGER_CONNECT, SC_MANAGER_CREATE_SERVICE, SERVICE_ALL_ACCESS, SERVICE_CONTROL_STOP,
-    SERVICE_DEMAND_START, SERVICE_ERROR_NORMAL, SERVICE_KERNEL_DRIVER, SERVICE_STATUS, StartServiceW,
+    QueryServiceStatus, SC_HANDLE, SC_MANAGER_CONNECT, SC_MANAGER_CREATE_SERVICE, SERVICE_ALL_ACCESS,
+    SERVICE_CONTROL_STOP, SERVICE_DEMAND_START, SERVICE_ERROR_NORMAL, SERVICE_KERNEL_DRIVER,
+    SERVICE_QUERY_STATUS, SERVICE_RUNNING, SERVICE_START_PENDING, SERVICE_STATUS, SERVICE_STOP_PENDING,
+    SERVICE_STOPPED, StartServiceW,
 };
 
 use super::Failure;
@@ -53,10 +55,21 @@ impl Handle {
         Self::new("open the service control manager", manager)
     }
 
+    /// For questions, which every user may ask.
+    fn connect() -> Result<Self, Error> {
+        // SAFETY: the local machine and its default database.
+        let manager = unsafe { OpenSCManagerW(ptr::null(), ptr::null(), SC_MANAGER_CONNECT) };
+        Self::new("open the service control manager", manager)
+    }
+
     fn open(&self, name: &str) -> Result<Self, Error> {
+        self.open_for(name, SERVICE_ALL_ACCESS)
+    }
+
+    fn open_for(&self, name: &str, access: u32) -> Result<Self, Error> {
         let text = wide(name);
         // SAFETY: the manager is open; the name ends with a zero.
-        let service = unsafe { OpenServiceW(self.0, text.as_ptr(), SERVICE_ALL_ACCESS) };
+        let service = unsafe { OpenServiceW(self.0, text.as_ptr(), access) };
         Self::new(&format!("open the service {name}"), service)
     }
 
@@ -129,21 +142,57 @@ fn unless(returned: i32, what: &str, nothing_to_do: u32) -> Result<(), Error> {
 /// Creates the filter's service if there is none, and starts it.
 pub(super) fn install_filter(image: &Path) -> Result<Exit, Failure> {
     let image = absolute(image)?;
-    let manager = Handle::manager()?;
-    let service = match manager.create(FILTER_SERVICE, &image) {
-        Err(error) if error.code() == Win32Error(ERROR_SERVICE_EXISTS) => {
-            println!("{FILTER_SERVICE}: kept, the service exists already");
-            manager.open(FILTER_SERVICE)?
-        }
-        created => {
-            let created = created?;
-            println!("{FILTER_SERVICE}: service created for {image}");
-            created
-        }
-    };
-    service.start(FILTER_SERVICE)?;
+    if create(FILTER_SERVICE, &image)? {
+        println!("{FILTER_SERVICE}: service created for {image}");
+    } else {
+        println!("{FILTER_SERVICE}: kept, the service exists already");
+    }
+    start(FILTER_SERVICE)?;
     println!("{FILTER_SERVICE}: running");
     Ok(Exit::Success)
+}
+
+/// Creates a driver's service. Returns whether there was none.
+pub(super) fn create(name: &str, image: &str) -> Result<bool, Error> {
+    match Handle::manager()?.create(name, image) {
+        Ok(_) => Ok(true),
+        Err(error) if error.code() == Win32Error(ERROR_SERVICE_EXISTS) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Starts a service, unless it runs.
+pub(super) fn start(name: &str) -> Result<(), Error> {
+    Handle::manager()?.open(name)?.start(name)
+}
+
+/// The state of a service in a word; `None` when there is no such service.
+pub(super) fn state(name: &str) -> Result<Option<&'static str>, Error> {
+    let Some(service) = existing(name, SERVICE_QUERY_STATUS)? else {
+        return Ok(None);
+    };
+    let mut status = SERVICE_STATUS::default();
+    // SAFETY: the service is open for this question, and `status` has room for the answer.
+    let told = unsafe { QueryServiceStatus(service.0, &raw mut status) };
+    if told == FALSE {
+        return Err(last_error(&format!("ask for the state of the service {name}")));
+    }
+    Ok(Some(match status.dwCurrentState {
+        SERVICE_RUNNING => "running",
+        SERVICE_STOPPED => "stopped",
+        SERVICE_START_PENDING => "starting",
+        SERVICE_STOP_PENDING => "stopping",
+        _ => "paused",
+    }))
+}
+
+/// The service, unless there is none.
+fn existing(name: &str, access: u32) -> Result<Option<Handle>, Error> {
+    match Handle::connect()?.open_for(name, access) {
+        Ok(service) => Ok(Some(service)),
+        Err(error) if error.code() == Win32Error(ERROR_SERVICE_DOES_NOT_EXIST) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Stops and deletes the filter's service.
@@ -154,15 +203,20 @@ pub(super) fn uninstall_filter() -> Result<Exit, Failure> {
 
 /// Stops and deletes a service, if it exists.
 pub(super) fn remove(name: &str) -> Result<(), Error> {
-    let service = match Handle::manager()?.open(name) {
-        Err(error) if error.code() == Win32Error(ERROR_SERVICE_DOES_NOT_EXIST) => {
-            println!("{name}: there is no such service");
-            return Ok(());
-        }
-        opened => opened?,
+    if stop_and_delete(name)? {
+        println!("{name}: service deleted");
+    } else {
+        println!("{name}: there is no such service");
+    }
+    Ok(())
+}
+
+/// Stops and deletes a service. Returns whether it existed.
+pub(super) fn stop_and_delete(name: &str) -> Result<bool, Error> {
+    let Some(service) = existing(name, SERVICE_ALL_ACCESS)? else {
+        return Ok(false);
     };
     service.stop(name)?;
     service.delete(name)?;
-    println!("{name}: service deleted");
-    Ok(())
+    Ok(true)
 }

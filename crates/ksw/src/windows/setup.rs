@@ -39,7 +39,7 @@ pub(super) fn install_sinks(inf: &Path) -> Result<Exit, Failure> {
 }
 
 /// Whether a device with this hardware ID has a driver; `None` when there is no such device.
-fn find(hardware_id: &str) -> Result<Option<bool>, Error> {
+pub(super) fn find(hardware_id: &str) -> Result<Option<bool>, Error> {
     let set = DeviceSet::root_enumerated()?;
     for device in set.devices()? {
         if set.has_hardware_id(&device, hardware_id)? {

@@ -9,10 +9,17 @@ use kswrite_wire::wine_host;
 
 use super::device::Device;
 use super::setup::sink_interface_paths;
-use super::{Failure, host, print};
+use super::{Failure, host, install, print};
 
 /// Runs the command.
 pub(super) fn command(json: bool) -> Result<Exit, Failure> {
+    let report = read()?;
+    print(&report, json)?;
+    Ok(report.exit())
+}
+
+/// Asks the drivers and the system.
+pub(super) fn read() -> Result<StatusReport, Failure> {
     let sinks = SinkKind::ALL.into_iter().map(|kind| SinkAnswer {
         kind: kind.word().to_owned(),
         path: kind.path().to_owned(),
@@ -22,16 +29,15 @@ pub(super) fn command(json: bool) -> Result<Exit, Failure> {
                 .map(drop),
         ),
     });
-    let report = StatusReport {
+    Ok(StatusReport {
         filter: answer(filter_version()),
         wine_host: answer(
             Device::open(wine_host::CONTROL_PATH, Access::ReadWrite).and_then(|host| host::counters(&host)),
         ),
         sinks: sinks.collect(),
         interfaces: sink_interface_paths()?,
-    };
-    print(&report, json)?;
-    Ok(report.exit())
+        installed: install::stack::installed()?,
+    })
 }
 
 fn filter_version() -> Result<FilterVersion, Error> {
@@ -39,7 +45,8 @@ fn filter_version() -> Result<FilterVersion, Error> {
     Ok(version.into())
 }
 
-fn answer<T>(asked: Result<T, Error>) -> Answer<T> {
+/// What came of asking.
+pub(super) fn answer<T>(asked: Result<T, Error>) -> Answer<T> {
     match asked {
         Ok(value) => Answer::Present(value),
         Err(error) if error.code().is_absence() => Answer::Absent,
