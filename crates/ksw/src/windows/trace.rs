@@ -118,7 +118,7 @@ impl Output {
             json,
         };
         if !json {
-            output.text(&TraceLine::HEAD)?;
+            output.text(&TraceLine::head())?;
         }
         Ok(output)
     }
