@@ -24,6 +24,8 @@ pub(super) const PIPE_LISTENING: Win32Error = Win32Error(536);
 pub(super) const IO_INCOMPLETE: Win32Error = Win32Error(996);
 /// `ERROR_NOACCESS`.
 pub(super) const NOACCESS: Win32Error = Win32Error(998);
+/// `ERROR_IO_DEVICE`.
+pub(super) const IO_DEVICE: Win32Error = Win32Error(1117);
 /// `ERROR_NO_SYSTEM_RESOURCES`.
 pub(super) const NO_SYSTEM_RESOURCES: Win32Error = Win32Error(1450);
 /// `ERROR_WORKING_SET_QUOTA`.

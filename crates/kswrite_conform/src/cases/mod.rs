@@ -1,13 +1,24 @@
 //! The cases, by subject.
 
 mod access;
+mod apc;
+mod bad_buffer;
 mod buffer;
 mod cancel;
 mod codes;
+mod console_serial;
+mod lifetime;
+mod locks;
+mod medium;
 mod offset;
+mod overlapped;
+mod pipes;
+mod ports;
 mod resources;
 mod result;
 mod steps;
+mod synchronous;
+mod times;
 
 use crate::{
     case::Case,
@@ -17,11 +28,22 @@ use crate::{
 /// The cases of each subject.
 const GROUPS: &[&[Case]] = &[
     access::CASES,
+    apc::CASES,
+    bad_buffer::CASES,
     buffer::CASES,
     cancel::CASES,
+    console_serial::CASES,
+    lifetime::CASES,
+    locks::CASES,
+    medium::CASES,
     offset::CASES,
+    overlapped::CASES,
+    pipes::CASES,
+    ports::CASES,
     resources::CASES,
     result::CASES,
+    synchronous::CASES,
+    times::CASES,
 ];
 
 /// All cases, in the order of their rules.
@@ -34,6 +56,8 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
 /// What the other processes of cases do, by name.
 pub const ROLES: &[(&str, Role)] = &[
     ("nothing", nothing),
+    (lifetime::LEAVE_A_WRITE, lifetime::leave_a_write),
+    (locks::LOCK_A_RANGE, locks::lock_a_range),
     (result::WRITE_WITHOUT_COUNT, result::write_without_count),
 ];
 
@@ -48,7 +72,7 @@ mod tests {
 
     #[test]
     fn every_rule_has_a_case() {
-        let missing: Vec<String> = (1..=33)
+        let missing: Vec<String> = (1..=71)
             .map(|number| format!("WF-{number:02}"))
             .filter(|id| !all().any(|case| case.id == id))
             .collect();
