@@ -6,4 +6,13 @@
 
 pub mod channel;
 pub mod chunk;
+#[cfg(windows)]
+mod com;
 pub mod transport;
+
+#[cfg(windows)]
+pub use com::{
+    DeviceTransport,
+    channel::{ChannelManager, Connection},
+    stream::Stream,
+};
