@@ -228,6 +228,18 @@ impl Memory {
         }
     }
 
+    /// What is in pages of the process, whatever their protection. It is no touch.
+    pub(crate) fn peek(&self, address: Address, length: usize) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(length);
+        for (page, offset, length) in pieces(address, length) {
+            match self.pages.get(&page) {
+                Some(page) => page.frame.read(offset, length, &mut bytes),
+                None => bytes.resize(bytes.len() + length, 0),
+            }
+        }
+        bytes
+    }
+
     /// Reads as code of the kernel does. Every page of the process that is read is one touch; no bytes are none.
     pub(crate) fn read(&mut self, address: Address, length: usize) -> Result<Vec<u8>, Unreadable> {
         if length == 0 {

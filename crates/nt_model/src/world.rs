@@ -232,6 +232,17 @@ impl World {
         self.with(|state| state.blocks[block])
     }
 
+    /// What the program stores in a status block, before it gives it to a call.
+    pub fn fill_block(&self, block: BlockId, io: kswrite_core::IoStatus) {
+        self.with(|state| state.blocks[block].io = io);
+    }
+
+    /// The bytes at an address of the program, whatever the protection of its pages; zeroes where there are none.
+    #[must_use]
+    pub fn peek(&self, address: Address, length: usize) -> Vec<u8> {
+        self.with(|state| state.memory.peek(address, length))
+    }
+
     /// Memory of the program with these bytes, at an address of its own.
     #[must_use]
     pub fn user_buffer(&self, bytes: &[u8]) -> Address {
