@@ -108,7 +108,10 @@ pub(super) fn reset(prefix: &Path) -> Result<()> {
     }
     for entry in fs::read_dir(prefix.join("drive_c/windows/inf"))? {
         let entry = entry?;
-        if entry.file_name().to_string_lossy().starts_with("oem") {
+        // Wine publishes an INF without a catalogue under its own name.
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with("oem") || ["ksink.inf", "kswrite.inf"].contains(&name.as_ref()) {
             fs::remove_file(entry.path())?;
         }
     }

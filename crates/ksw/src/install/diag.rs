@@ -1,10 +1,12 @@
 //! `ksw diag`: everything that a report should have, in one file.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::system::System;
 use crate::report::FilterCounters;
 use crate::status::{Answer, StatusReport};
+use crate::trace::TraceLine;
 
 /// The file, as JSON.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,17 +25,29 @@ pub struct Diag {
     pub counters: Answer<FilterCounters>,
     /// What it counted for writes to file objects.
     pub file_object_counters: Answer<FilterCounters>,
-    /// The filter's decision records.
-    pub trace: Answer<serde_json::Value>,
+    /// The filter's decision records, one line for each write.
+    pub trace: Answer<Trace>,
     /// The last lines of SetupAPI's device log that are about this project's drivers.
     pub setup_log: Vec<String>,
+}
+
+/// The filter's ring of decision records.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trace {
+    /// Whether the ring is kept; without it there are no lines.
+    pub on: bool,
+    /// Records that were overwritten before they were read.
+    pub lost: u64,
+    /// The last writes.
+    pub writes: Vec<TraceLine>,
 }
 
 /// What the file says of itself.
 pub const ABOUT: &str = "Made by `ksw diag`. Holds versions of the system and of the drivers, what is installed and how \
                          the devices are stacked, the filter's counters and decision records (lengths, offsets, status \
                          codes, process numbers; no data of any write), and lines of SetupAPI's log about these \
-                         drivers. Names of the user and of the computer are replaced.";
+                         drivers. Names of users in paths, and that of the \
+                         computer, are replaced.";
 
 impl Diag {
     /// One line for each part, for the user who attaches the file.
@@ -62,7 +76,18 @@ impl Diag {
                 ),
             ),
             ("counters", state(&self.counters)),
-            ("trace", state(&self.trace)),
+            (
+                "trace",
+                match &self.trace {
+                    Answer::Present(Trace { on: false, .. }) => {
+                        "off: `ksw trace --on` keeps records, for a report made afterwards".to_owned()
+                    }
+                    Answer::Present(trace) => {
+                        format!("{} writes, {} records lost", trace.writes.len(), trace.lost)
+                    }
+                    other => state(other),
+                },
+            ),
             ("SetupAPI log", format!("{} lines", self.setup_log.len())),
         ]
     }
@@ -93,25 +118,53 @@ pub fn log_sections(log: &str, names: &[&str], limit: usize) -> Vec<String> {
     kept.into_iter().skip(from).map(str::to_owned).collect()
 }
 
-/// `text` with each private word replaced by what stands for it. Case does not matter; words of fewer than three
-/// characters would tear other words apart, and are left.
-pub fn redacted(text: &str, private: &[(String, &str)]) -> String {
-    let mut out = text.to_owned();
-    for (word, stand_in) in private.iter().filter(|(word, _)| word.chars().count() >= 3) {
-        out = replaced(&out, word, stand_in);
+/// Every text of a JSON value without the names of users and of the computer: what follows `\Users\` in a path
+/// becomes `<user>`, the computer's name `<computer>`.
+pub fn redact(value: &mut Value, computer: Option<&str>) {
+    match value {
+        Value::String(text) => *text = redacted(text, computer),
+        Value::Array(values) => values.iter_mut().for_each(|value| redact(value, computer)),
+        Value::Object(fields) => fields.values_mut().for_each(|value| redact(value, computer)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
-    out
 }
 
-fn replaced(text: &str, word: &str, stand_in: &str) -> String {
+/// Folders of users, in lower case.
+const USERS: &str = r"\users\";
+
+fn redacted(text: &str, computer: Option<&str>) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
     // ASCII case only, so that positions in both texts are the same.
+    while let Some(at) = rest.to_ascii_lowercase().find(USERS) {
+        let (front, name) = rest.split_at(at + USERS.len());
+        let end = name.find(['\\', '/', '"', '\'']).unwrap_or(name.len());
+        out.extend([front, "<user>"]);
+        rest = name.get(end..).unwrap_or_default();
+    }
+    out.push_str(rest);
+    match computer {
+        Some(computer) => without_word(&out, computer),
+        None => out,
+    }
+}
+
+/// Without a word that stands alone; case does not matter.
+fn without_word(text: &str, word: &str) -> String {
     let (lower, word) = (text.to_ascii_lowercase(), word.to_ascii_lowercase());
+    let part_of_word = |c: char| c.is_alphanumeric() || c == '-' || c == '_';
     let mut out = String::with_capacity(text.len());
     let mut from = 0;
-    for (at, found) in lower.match_indices(&word) {
+    for (at, found) in lower.match_indices(&word).filter(|(_, found)| !found.is_empty()) {
+        let end = at + found.len();
+        let before = text.get(..at).and_then(|front| front.chars().next_back());
+        let after = text.get(end..).and_then(|back| back.chars().next());
+        if before.is_some_and(part_of_word) || after.is_some_and(part_of_word) {
+            continue;
+        }
         out.push_str(text.get(from..at).unwrap_or_default());
-        out.push_str(stand_in);
-        from = at + found.len();
+        out.push_str("<computer>");
+        from = end;
     }
     out.push_str(text.get(from..).unwrap_or_default());
     out
@@ -133,14 +186,13 @@ mod tests {
 
     #[test]
     fn names_of_people_and_machines_are_replaced() {
-        let private = [
-            (r"C:\Users\Ada".to_owned(), "%USERPROFILE%"),
-            ("ada".to_owned(), "<user>"),
-            ("me".to_owned(), "<computer>"),
-        ];
-        assert_eq!(
-            redacted(r"c:\users\ADA\x.inf by Ada, name", &private),
-            r"%USERPROFILE%\x.inf by <user>, name"
-        );
+        let mut value = serde_json::json!({
+            "log": [r"cmd: C:\Users\Ada L\x.inf on DESKTOP", r"C:\users\Bob"],
+            "device": r"ROOT\DESKTOP-2",
+        });
+        redact(&mut value, Some("Desktop"));
+        assert_eq!(value["log"][0], r"cmd: C:\Users\<user>\x.inf on <computer>");
+        assert_eq!(value["log"][1], r"C:\users\<user>");
+        assert_eq!(value["device"], r"ROOT\DESKTOP-2");
     }
 }

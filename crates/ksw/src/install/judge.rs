@@ -26,7 +26,8 @@ impl FilterWay {
     /// What a system knows: `AddFilter`, or only the older way.
     pub fn of(system: &System) -> Self {
         let [_, _, build] = system.version;
-        if build < ADD_FILTER_BUILD {
+        // Wine claims to be an older Windows, and leaves both ways to its host.
+        if system.wine.is_none() && build < ADD_FILTER_BUILD {
             Self::Registry
         } else {
             Self::Inf

@@ -76,7 +76,7 @@ impl Job {
 
     /// Package, devices, driver.
     fn sinks(&mut self, package: &Package) -> Result<(), Failure> {
-        self.add(package)?;
+        let added = self.add(package)?;
         let inf = package.inf.display().to_string();
         let class = inf_class(&inf)?;
         for kind in SinkKind::ALL {
@@ -92,11 +92,12 @@ impl Job {
                 "created",
                 "exists already",
             );
-            if state != Some(true) {
+            let missing = added || state != Some(true);
+            if missing {
                 self.steps.restart |= update_driver(id, &inf)?;
             }
             self.steps.changed(
-                state != Some(true),
+                missing,
                 format!("driver of {id}"),
                 "installed",
                 "installed already",
@@ -105,29 +106,20 @@ impl Job {
         Ok(())
     }
 
-    /// The package into the driver store.
-    fn add(&mut self, package: &Package) -> Result<(), Failure> {
+    /// The package into the driver store. Returns whether it was not there in this version.
+    fn add(&mut self, package: &Package) -> Result<bool, Failure> {
         let what = format!("package {}.inf", package.service);
-        match stack::packages()?
-            .into_iter()
-            .find(|known| known.service == package.service)
-        {
-            Some(known) if known.version == package.version => {
-                self.steps
-                    .kept(what, format!("{}, version {}", known.published, known.version));
-            }
-            known => {
-                let published = store::add(&package.inf)?;
-                let before = known.map_or_else(String::new, |known| {
-                    format!(", beside {} of {}", known.published, known.version)
-                });
-                self.steps.done(
-                    what,
-                    format!("added as {published}, version {}{before}", package.version),
-                );
-            }
+        let mut known = stack::packages()?;
+        known.retain(|known| known.service == package.service);
+        if let Some(known) = known.iter().find(|known| known.version == package.version) {
+            self.steps
+                .kept(what, format!("{}, version {}", known.published, known.version));
+            return Ok(false);
         }
-        Ok(())
+        let published = store::add(&package.inf)?;
+        self.steps
+            .done(what, format!("added as {published}, version {}", package.version));
+        Ok(true)
     }
 
     fn filter(&mut self, package: &Package) -> Result<(), Failure> {

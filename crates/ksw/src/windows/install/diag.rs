@@ -5,11 +5,12 @@ use std::io::{ErrorKind, Write};
 
 use ksw::cli::install::DiagArgs;
 use ksw::exit::Exit;
-use ksw::install::diag::{ABOUT, Diag, log_sections, redacted};
+use ksw::install::diag::{ABOUT, Diag, Trace, log_sections, redact};
 use ksw::install::package;
 use ksw::report::FilterCounters;
-use ksw::status::Answer;
 use ksw::table::{Align, Table};
+use ksw::trace::Joiner;
+use kswrite_client::{Error, Filter};
 use kswrite_wire::filter::{DeviceSelector, WIRE_VERSION};
 use kswrite_wire::names::{FILTER_SERVICE, SINK_SERVICE};
 
@@ -19,6 +20,8 @@ use super::{files, system};
 
 /// How the hardware IDs of the sinks begin, behind the bus.
 const DEVICES: &str = "KsSink";
+/// Writes of the trace that are taken.
+const TRACE_WRITES: usize = 2000;
 /// Lines of SetupAPI's log that are taken.
 const LOG_LINES: usize = 200;
 
@@ -36,11 +39,10 @@ pub(in super::super) fn command(args: &DiagArgs) -> Result<Exit, Failure> {
         status: status::read()?,
         counters: counters(DeviceSelector::ALL),
         file_object_counters: counters(DeviceSelector::FILE_OBJECTS),
-        trace: trace(),
+        trace: status::answer(trace()),
         setup_log: setup_log(),
     };
-    let json = serde_json::to_string_pretty(&diag).map_err(|error| Failure::io(&error))?;
-    let json = redacted(&json, &private());
+    let json = text(&diag).map_err(|error| Failure::io(&error))?;
     write(args, &json)?;
     println!("{}: {} bytes", args.out.display(), json.len());
     let mut table = Table::new([("", Align::Left), ("", Align::Left)]);
@@ -71,9 +73,31 @@ fn write(args: &DiagArgs, json: &str) -> Result<(), Failure> {
     })
 }
 
+/// The file's text, without what must not leave the machine.
+fn text(diag: &Diag) -> serde_json::Result<String> {
+    let mut value = serde_json::to_value(diag)?;
+    redact(&mut value, std::env::var("COMPUTERNAME").ok().as_deref());
+    Ok(serde_json::to_string_pretty(&value)? + "\n")
+}
+
 /// The filter's ring of decision records.
-fn trace() -> Answer<serde_json::Value> {
-    Answer::Absent
+fn trace() -> Result<Trace, Error> {
+    let filter = Filter::open()?;
+    let state = filter.trace_state()?;
+    let mut trace = Trace {
+        on: state.on != 0,
+        ..Trace::default()
+    };
+    let (mut joiner, mut lines, mut from) = (Joiner::default(), Vec::new(), state.oldest);
+    while trace.on && from < state.next {
+        let batch = filter.read_trace(from)?;
+        from = batch.next;
+        trace.lost += batch.lost;
+        lines.extend(batch.records.into_iter().filter_map(|record| joiner.add(record)));
+    }
+    lines.extend(joiner.outstanding(state.now));
+    trace.writes = lines.split_off(lines.len().saturating_sub(TRACE_WRITES));
+    Ok(trace)
 }
 
 /// What SetupAPI wrote about these drivers; none in Wine, which keeps no such log.
@@ -87,21 +111,4 @@ fn setup_log() -> Vec<String> {
         &[FILTER_SERVICE, SINK_SERVICE, DEVICES],
         LOG_LINES,
     )
-}
-
-/// What must not leave the machine, and what stands in its place. The longest first: a folder holds the name of its
-/// user.
-fn private() -> Vec<(String, &'static str)> {
-    let of = |name: &str, stand_in| Some((std::env::var(name).ok()?, stand_in));
-    let profile = std::env::var("USERPROFILE").ok();
-    // In JSON, backslashes are doubled.
-    let escaped = profile.map(|path| (path.replace('\\', r"\\"), "%USERPROFILE%"));
-    [
-        escaped,
-        of("USERNAME", "<user>"),
-        of("COMPUTERNAME", "<computer>"),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
 }

@@ -43,8 +43,13 @@ pub(super) fn packages() -> Result<Vec<PublishedInf>, Error> {
     for entry in std::fs::read_dir(&folder).map_err(|error| failure(&error))? {
         let entry = entry.map_err(|error| failure(&error))?;
         let name = entry.file_name().to_string_lossy().to_lowercase();
-        let extension = Path::new(&name).extension();
-        if !name.starts_with("oem") || extension.is_none_or(|extension| extension != "inf") {
+        // Windows publishes under a number, Wine under the package's own name.
+        let own = [FILTER_SERVICE, SINK_SERVICE]
+            .iter()
+            .any(|service| name == format!("{service}.inf"));
+        let numbered =
+            name.starts_with("oem") && Path::new(&name).extension().is_some_and(|end| end == "inf");
+        if !(own || numbered) {
             continue;
         }
         // One that cannot be read is not ours: ours can be.
