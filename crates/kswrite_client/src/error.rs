@@ -103,6 +103,16 @@ impl Win32Error {
     pub const IO_PENDING: Self = Self(997);
     /// `ERROR_TIMEOUT`: a time limit ended it.
     pub const TIMEOUT: Self = Self(1460);
+    /// `ERROR_INVALID_HANDLE`.
+    pub const INVALID_HANDLE: Self = Self(6);
+    /// `ERROR_NOT_ENOUGH_MEMORY`.
+    pub const NOT_ENOUGH_MEMORY: Self = Self(8);
+    /// `ERROR_INSUFFICIENT_BUFFER`.
+    pub const INSUFFICIENT_BUFFER: Self = Self(122);
+    /// `ERROR_IO_INCOMPLETE`.
+    pub const IO_INCOMPLETE: Self = Self(996);
+    /// `ERROR_INVALID_USER_BUFFER`.
+    pub const INVALID_USER_BUFFER: Self = Self(1784);
     /// `ERROR_NOT_FOUND`.
     pub const NOT_FOUND: Self = Self(1168);
     /// `ERROR_REVISION_MISMATCH`: the driver speaks another version of the protocol.
