@@ -36,11 +36,17 @@
 //! **What may go wrong in the program**, and is no finding: bad addresses, closed handles, a thread that ends
 //! with writes under way. The kernel has to cope.
 //!
+//! # What a program sees
+//!
+//! [`user`] has processes with handles, and the system calls of the write path: NtWriteFile and NtReadFile, events,
+//! completion ports, completion routines, the three ways to cancel, byte-range locks; and drivers of a disk, pipes,
+//! mailslots, sockets, a console, a serial port, a volume. A device may be given [`Routines`] of its own.
+//!
 //! # What is not here
 //!
-//! Reads and other requests, file systems and their caches, security, power, more than one process. Paging is
-//! here as pages that raise; large MDL chains are not. It is a model: what it says of Windows is from the public
-//! documentation, and it was not run against Windows.
+//! Requests but reads and writes, the cache of a file system, security, power. All processes have one address space
+//! and one quota. Paging is here as pages that raise; large MDL chains are not. It is a model: what it says of Windows
+//! is from the public documentation, and it was not run against Windows.
 //!
 //! # Example
 //!

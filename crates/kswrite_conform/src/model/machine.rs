@@ -1,7 +1,7 @@
 //! What the threads of a case share: the world, its file systems, and the memory that a case names by number.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::{Cell, OnceCell, RefCell},
     collections::HashMap,
     rc::Rc,
 };
@@ -10,7 +10,10 @@ use kswrite_core::{FileFlags, IoStatus, NtStatus};
 use kswrite_wire::names::SinkKind;
 use nt_model::{
     Address, BlockId, Change, Cpu, FileId, PAGE_BYTES, World,
-    user::{Creation, Disk, FileAccess, FileOptions, Handle, Mailslots, Pipes},
+    user::{
+        Console, Creation, Disk, Extent, FileAccess, FileOptions, Handle, Mailslots, Pipes, SerialPort,
+        Volume,
+    },
 };
 
 use super::sink::Sink;
@@ -37,14 +40,32 @@ struct Memory {
     length: usize,
 }
 
+/// What a machine has because of the target.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum Special {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// The filter above each sink.
+    Filter,
+    /// A serial port of this name.
+    Serial(String),
+    /// A volume or a disk of this name.
+    Volume(String),
+}
+
 /// What the threads of a case share.
 pub(super) struct Machine {
     pub(super) world: World,
     pub(super) disk: Disk,
     pub(super) pipes: Pipes,
     pub(super) mailslots: Mailslots,
+    pub(super) console: Console,
+    pub(super) serial: SerialPort,
+    /// Made when it is opened first.
+    volume: OnceCell<Volume>,
+    special: Special,
     sinks: RefCell<HashMap<FileId, Rc<Sink>>>,
-    filtered: bool,
     buffers: RefCell<Vec<Memory>>,
     overlapped: RefCell<Vec<OvCell>>,
     /// Stands for an `OVERLAPPED` that was never made.
@@ -52,15 +73,17 @@ pub(super) struct Machine {
 }
 
 impl Machine {
-    /// `filtered`: sinks have the filter above them.
-    pub(super) fn new(world: &World, filtered: bool) -> Self {
+    pub(super) fn new(world: &World, special: Special) -> Self {
         Self {
             world: world.clone(),
             disk: Disk::new(world),
             pipes: Pipes::new(world),
             mailslots: Mailslots::new(world),
+            console: Console::new(world),
+            serial: SerialPort::new(world),
+            volume: OnceCell::new(),
+            special,
             sinks: RefCell::default(),
-            filtered,
             buffers: RefCell::default(),
             overlapped: RefCell::default(),
             nowhere: Cell::default(),
@@ -164,6 +187,14 @@ impl Machine {
         if path.starts_with(r"\\.\mailslot\") {
             return self.mailslots.open(cpu, path, options);
         }
+        if path == "CONOUT$" {
+            return self.console.open(cpu, options);
+        }
+        match &self.special {
+            Special::Serial(name) if name == path => return self.serial.open(cpu, options),
+            Special::Volume(name) if name == path => return self.volume().open(cpu, options),
+            _ => {}
+        }
         let creation = match open.disposition {
             Disposition::CreateAlways => Creation::Always,
             Disposition::OpenExisting => Creation::Never,
@@ -171,8 +202,18 @@ impl Machine {
         self.disk.open(cpu, path, creation, options)
     }
 
+    /// The volume, or the disk, if the name is one of a disk.
+    pub(super) fn volume(&self) -> &Volume {
+        self.volume.get_or_init(|| {
+            let is_disk = matches!(&self.special, Special::Volume(name) if name.to_ascii_lowercase().contains("physicaldrive"));
+            let extent = if is_disk { Extent::Disk } else { Extent::Volume };
+            Volume::new(&self.world, extent)
+        })
+    }
+
     fn open_sink(&self, cpu: &Cpu<'_>, kind: SinkKind, options: FileOptions) -> Result<Handle, NtStatus> {
-        let (sink, device) = Sink::new(&self.world, kind, self.filtered);
+        let filtered = self.special == Special::Filter;
+        let (sink, device) = Sink::new(&self.world, kind, filtered);
         let (handle, file) = cpu.open_device(device, options, FileFlags::default())?;
         self.sinks.borrow_mut().insert(file, Rc::new(sink));
         Ok(handle)

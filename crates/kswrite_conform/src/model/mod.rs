@@ -12,6 +12,7 @@ mod sink;
 
 use std::rc::Rc;
 
+use kswrite_wire::names::SinkKind;
 use nt_model::{
     Body, Report, World,
     schedule::{Chooser, Scheduler, Seeded},
@@ -22,7 +23,7 @@ use crate::{
     suite::{CaseBody, Runner},
     target::Target,
 };
-use machine::Machine;
+use machine::{Machine, Special};
 use os::ModelThread;
 
 /// Who decides the order of threads.
@@ -37,7 +38,7 @@ enum Schedule<'a> {
 pub struct ModelRunner<'a> {
     scheduler: Scheduler,
     schedule: Schedule<'a>,
-    filtered: bool,
+    special: Special,
     report: Option<Report>,
 }
 
@@ -58,7 +59,7 @@ impl<'a> ModelRunner<'a> {
         Self {
             scheduler: Scheduler::new(),
             schedule,
-            filtered: false,
+            special: Special::Nothing,
             report: None,
         }
     }
@@ -82,22 +83,21 @@ impl Runner for ModelRunner<'_> {
     }
 
     fn prepare(&mut self, target: &Target) -> Result<(), String> {
-        let what = match target {
-            Target::Console => "consoles",
-            Target::Serial(_) => "serial ports",
-            Target::Volume(_) => "volumes",
-            Target::Device(_) => "devices but the sinks",
-            _ => {
-                self.filtered = matches!(target, Target::Filtered(_));
-                return Ok(());
+        self.special = match target {
+            Target::Filtered(_) => Special::Filter,
+            Target::Serial(path) => Special::Serial(path.clone()),
+            Target::Volume(path) => Special::Volume(path.clone()),
+            Target::Device(path) if !SinkKind::ALL.iter().any(|kind| kind.path() == path) => {
+                return Err(format!("the model has no device {path}"));
             }
+            _ => Special::Nothing,
         };
-        Err(format!("the model has no {what}"))
+        Ok(())
     }
 
     fn run(&mut self, body: CaseBody) -> Result<(), String> {
         let world = World::new();
-        let machine = Rc::new(Machine::new(&world, self.filtered));
+        let machine = Rc::new(Machine::new(&world, self.special.clone()));
         let main: Body = (
             world.thread_of(world.process()),
             Box::new(move |cpu| body(&ModelThread::new(cpu, machine))),

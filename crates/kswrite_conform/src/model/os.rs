@@ -20,8 +20,6 @@ use crate::{
     },
 };
 
-/// `ERROR_NOT_SUPPORTED`: of what the model has none of.
-const NOT_HERE: Win32Error = Win32Error(50);
 /// `ERROR_NEGATIVE_SEEK`.
 const NEGATIVE_SEEK: Win32Error = Win32Error(131);
 /// `ERROR_FILE_NOT_FOUND`.
@@ -151,12 +149,14 @@ impl Win32 for ModelThread<'_> {
         set.map_err(win32_error)
     }
 
-    fn lock_volume(&self, _volume: Handle) -> Result<(), Win32Error> {
-        Err(NOT_HERE)
+    fn lock_volume(&self, volume: Handle) -> Result<(), Win32Error> {
+        let locked = self.machine.volume().lock(self.cpu, nt(volume));
+        locked.map_err(win32_error)
     }
 
-    fn dismount_volume(&self, _volume: Handle) -> Result<(), Win32Error> {
-        Err(NOT_HERE)
+    fn dismount_volume(&self, volume: Handle) -> Result<(), Win32Error> {
+        let done = self.machine.volume().dismount(self.cpu, nt(volume));
+        done.map_err(win32_error)
     }
 
     fn sector_bytes(&self, _file: Handle) -> u32 {
@@ -195,12 +195,15 @@ impl Win32 for ModelThread<'_> {
         new(self.machine.mailslots.create(self.cpu, name))
     }
 
-    fn console_cursor(&self, _console: Handle) -> Result<(i16, i16), Win32Error> {
-        Err(NOT_HERE)
+    fn console_cursor(&self, console: Handle) -> Result<(i16, i16), Win32Error> {
+        let cursor = self.machine.console.cursor(self.cpu, nt(console));
+        cursor.map_err(win32_error)
     }
 
-    fn set_comm_write_timeout(&self, _comm: Handle, _milliseconds: u32) -> Result<(), Win32Error> {
-        Err(NOT_HERE)
+    fn set_comm_write_timeout(&self, comm: Handle, milliseconds: u32) -> Result<(), Win32Error> {
+        let serial = &self.machine.serial;
+        let set = serial.set_write_time(self.cpu, nt(comm), milliseconds);
+        set.map_err(win32_error)
     }
 
     fn write_file(
