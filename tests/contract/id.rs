@@ -15,7 +15,7 @@ struct Family {
     numbers: &'static [(u32, u32)],
 }
 
-const FAMILIES: [Family; 6] = [
+const FAMILIES: [Family; 7] = [
     Family {
         front: "KS-",
         word: "ks",
@@ -57,6 +57,13 @@ const FAMILIES: [Family; 6] = [
         digits: 1,
         shown: 1,
         numbers: &[(1, 8)],
+    },
+    Family {
+        front: "WF-",
+        word: "wf",
+        digits: 2,
+        shown: 2,
+        numbers: &[(1, 71)],
     },
 ];
 

@@ -1,7 +1,8 @@
 //! Holds `docs/contract.md` against the tests: every rule is proven or has its reason, and every test that carries
 //! the ID of a rule stands in its line.
 //!
-//! With `KSWRITE_BLESS=1` the columns of tests are filled in from the names of the tests, and the tables aligned.
+//! With `KSWRITE_BLESS=1` the columns of tests are filled in from the names of the tests, those of cases from the cases,
+//! the tables are aligned, and `docs/conformance.md` is given the table of differences.
 
 #![expect(
     clippy::unwrap_used,
@@ -9,6 +10,7 @@
     reason = "a check that cannot read the sources has failed"
 )]
 
+mod cases;
 mod id;
 mod page;
 mod sources;
@@ -53,6 +55,16 @@ impl Checked {
     /// Names stay that are tests of their venue, and the tests that carry the ID come to them.
     fn bless(&mut self) {
         for row in self.page.rows_mut() {
+            if row.id.starts_with(cases::FRONT) {
+                row.model = cases::of(&row.id);
+                row.wine = cases::differing(&row.id);
+                for name in self.all.carrying(&row.id) {
+                    if !names(&row.otherwise).any(|known| known == name) {
+                        row.otherwise = format!("{} `{name}`", row.otherwise).trim_start().to_owned();
+                    }
+                }
+                continue;
+            }
             for (cell, tests) in [(&mut row.model, &self.model), (&mut row.wine, &self.wine)] {
                 let mut kept: BTreeSet<String> = names(cell).map(str::to_owned).collect();
                 kept.retain(|name| tests.has(name));
@@ -145,6 +157,43 @@ fn every_test_stands_in_the_lines_of_its_ids() {
         }
     }
     assert_none(&problems);
+}
+
+#[test]
+fn the_rules_of_write_file_have_their_cases() {
+    let checked = Checked::read();
+    let mut problems = Vec::new();
+    let mut without_a_line = cases::rules();
+    for row in checked.page.rows().filter(|row| row.id.starts_with(cases::FRONT)) {
+        without_a_line.remove(row.id.as_str());
+        let (own, differing) = (cases::of(&row.id), cases::differing(&row.id));
+        if own.is_empty() {
+            problems.push(format!("{} has no case", row.id));
+        } else if (&row.model, &row.wine) != (&own, &differing) {
+            problems.push(format!(
+                "{}: the cases are '{own}', and '{differing}' differs",
+                row.id
+            ));
+        }
+    }
+    problems.extend(
+        without_a_line
+            .iter()
+            .map(|id| format!("{id} has cases, and no line")),
+    );
+    assert_none(&problems);
+}
+
+#[test]
+fn the_differences_stand_on_their_page() {
+    let path = root().join("docs/conformance.md");
+    let page = std::fs::read_to_string(&path).unwrap();
+    let expected = cases::with_tables(&page).unwrap();
+    if std::env::var_os("KSWRITE_BLESS").is_some() {
+        std::fs::write(&path, expected).unwrap();
+    } else {
+        assert!(page == expected, "run the tests with KSWRITE_BLESS=1 once");
+    }
 }
 
 #[test]

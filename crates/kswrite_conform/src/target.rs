@@ -78,6 +78,21 @@ impl Kinds {
     /// Everything that can be opened for synchronous writes.
     pub const SYNCHRONOUS: Self = Self::OVERLAPPED.and(Self::PIPE);
 
+    /// All of them, with their words.
+    const WORDS: [(Self, &str); 11] = [
+        (Self::SINK, "sink"),
+        (Self::DEVICE, "device"),
+        (Self::FILE, "file"),
+        (Self::PIPE, "pipe"),
+        (Self::NAMED_PIPE, "named-pipe"),
+        (Self::MESSAGE_PIPE, "message-pipe"),
+        (Self::SOCKET, "socket"),
+        (Self::MAILSLOT, "mailslot"),
+        (Self::CONSOLE, "console"),
+        (Self::SERIAL, "serial"),
+        (Self::VOLUME, "volume"),
+    ];
+
     /// Both.
     #[must_use]
     pub const fn and(self, other: Self) -> Self {
@@ -87,6 +102,14 @@ impl Kinds {
     /// Whether the target is of one of these kinds.
     pub fn have(self, target: &Target) -> bool {
         self.0 & target.kind().0 != 0
+    }
+}
+
+impl fmt::Display for Kinds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let have = |(kind, _): &&(Self, &str)| self.0 & kind.0 != 0;
+        let words: Vec<&str> = Self::WORDS.iter().filter(have).map(|(_, word)| *word).collect();
+        f.pad(&words.join(", "))
     }
 }
 
@@ -210,6 +233,14 @@ impl TryFrom<String> for Target {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn kinds_have_words() {
+        assert_eq!(Kinds::SEEKABLE.to_string(), "sink, file");
+        let all = Kinds::WORDS.iter().fold(Kinds(0), |all, (kind, _)| all.and(*kind));
+        assert!(Target::all().iter().all(|target| all.have(target)));
+        assert!(Target::with_path("x").iter().all(|target| all.have(target)));
+    }
 
     #[test]
     fn every_target_is_read_back_from_its_word() {
