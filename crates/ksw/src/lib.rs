@@ -1,7 +1,7 @@
 //! The write harness, without its Windows part.
 //!
 //! * [`cli`], [`plan`], [`size`], [`script`]: the command line and its values, checked once.
-//! * [`run`]: the write loop, over an engine that is Windows or a test.
+//! * [`run`], [`buffer`]: the write loop, over an engine that is Windows or a test.
 //! * [`trace`], [`policy`]: the filter's records of writes, and what it may do with them.
 //! * [`report`], [`ks`], [`status`], [`digest`], [`measure`], [`table`]: what was found, each as one structure for
 //!   text and JSON.
@@ -10,6 +10,7 @@
 //! * [`stress`]: programs of random operations, and books that tell when an invariant does not hold.
 //! * [`exit`]: exit codes.
 
+pub mod buffer;
 pub mod cli;
 pub mod digest;
 pub mod exit;

@@ -19,8 +19,33 @@ pub struct Latency {
     pub max_ns: u64,
 }
 
+/// A set of durations in figures, with three significant digits, in nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Distribution {
+    /// How many durations.
+    pub count: u64,
+    /// The shortest.
+    pub min_ns: u64,
+    /// The mean.
+    pub mean_ns: f64,
+    /// The standard deviation.
+    pub deviation_ns: f64,
+    /// Half of the values are at most this.
+    pub p50_ns: u64,
+    /// 90 % of the values are at most this.
+    pub p90_ns: u64,
+    /// 99 % of the values are at most this.
+    pub p99_ns: u64,
+    /// 99.9 % of the values are at most this.
+    pub p999_ns: u64,
+    /// 99.99 % of the values are at most this.
+    pub p9999_ns: u64,
+    /// The longest.
+    pub max_ns: u64,
+}
+
 /// Collects durations.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct LatencyRecorder(Histogram<u64>);
 
 /// Longest duration told apart: one hour. A longer one counts as this.
@@ -52,6 +77,40 @@ impl LatencyRecorder {
             p99_ns: self.0.value_at_quantile(0.99),
             max_ns: self.0.max(),
         })
+    }
+
+    /// Takes in what another one has collected.
+    pub fn add(&mut self, other: &Self) {
+        // Only bounds that differ could be refused, and all are made with the same.
+        let _same_bounds = self.0.add(&other.0);
+    }
+
+    /// The figures, or `None` when nothing was recorded.
+    pub fn distribution(&self) -> Option<Distribution> {
+        (!self.0.is_empty()).then(|| Distribution {
+            count: self.0.len(),
+            min_ns: self.0.min(),
+            mean_ns: self.0.mean(),
+            deviation_ns: self.0.stdev(),
+            p50_ns: self.0.value_at_quantile(0.50),
+            p90_ns: self.0.value_at_quantile(0.90),
+            p99_ns: self.0.value_at_quantile(0.99),
+            p999_ns: self.0.value_at_quantile(0.999),
+            p9999_ns: self.0.value_at_quantile(0.9999),
+            max_ns: self.0.max(),
+        })
+    }
+
+    /// The duration that each share of the values does not exceed: eight shares for each nine, up to the last one that
+    /// the number of values can tell from all.
+    #[expect(clippy::cast_precision_loss, reason = "a share is drawn, not counted")]
+    pub fn curve(&self) -> Vec<(f64, u64)> {
+        let count = self.0.len() as f64;
+        let shares = (0..80_u8).map(|step| 1.0 - 10_f64.powf(-f64::from(step) / 8.0));
+        let told_apart = shares.take_while(|share| (1.0 - share) * count >= 1.0);
+        told_apart
+            .map(|share| (share, self.0.value_at_quantile(share)))
+            .collect()
     }
 }
 
@@ -159,6 +218,41 @@ mod tests {
                 "{found:?} {expected:?}"
             );
         }
+    }
+
+    #[test]
+    fn two_sets_together_are_one() {
+        let (mut low, mut high) = (LatencyRecorder::new().unwrap(), LatencyRecorder::new().unwrap());
+        for value in 1..=500 {
+            low.record(us(value));
+            high.record(us(500 + value));
+        }
+        low.add(&high);
+        let all = low.distribution().unwrap();
+        assert_eq!(all.count, 1000);
+        for (found, expected) in [
+            (all.min_ns, 1_000.0),
+            (all.p50_ns, 500_000.0),
+            (all.p999_ns, 999_000.0),
+        ] {
+            #[expect(clippy::cast_precision_loss, reason = "small")]
+            let off = (found as f64 / expected - 1.0).abs();
+            assert!(off < 0.001, "{found} {expected}");
+        }
+        assert!((all.mean_ns / 500_500.0 - 1.0).abs() < 0.001, "{all:?}");
+    }
+
+    #[test]
+    fn the_curve_ascends_and_ends_where_values_do() {
+        let mut recorder = LatencyRecorder::new().unwrap();
+        assert_eq!(recorder.curve(), []);
+        for value in 1..=1000 {
+            recorder.record(us(value));
+        }
+        let curve = recorder.curve();
+        assert!(curve.is_sorted_by(|a, b| a.0 < b.0 && a.1 <= b.1), "{curve:?}");
+        let (share, _) = *curve.last().unwrap();
+        assert!(share > 0.998 && share < 0.9991, "{share}");
     }
 
     #[test]

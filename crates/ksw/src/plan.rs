@@ -21,10 +21,14 @@ pub enum Engine {
     Event,
     /// WriteFileEx, whose completion routine runs while the thread sleeps alertably.
     Apc,
+    /// A handle without FILE_FLAG_OVERLAPPED: each call waits, so no more than one write is outstanding.
+    Sync,
+    /// An I/O ring, which Windows 11 has.
+    Ioring,
 }
 
 impl Engine {
-    /// All engines, in the order in which tables list them.
+    /// The engines that keep writes outstanding on every system, in the order in which tables list them.
     pub const ALL: [Self; 3] = [Self::Iocp, Self::Event, Self::Apc];
 
     /// The word used on the command line and in tables.
@@ -33,6 +37,8 @@ impl Engine {
             Self::Iocp => "iocp",
             Self::Event => "event",
             Self::Apc => "apc",
+            Self::Sync => "sync",
+            Self::Ioring => "ioring",
         }
     }
 }
@@ -119,6 +125,8 @@ pub enum PlanError {
     DepthTooLarge(u32),
     /// `--script` is given for a device that is no sink.
     ScriptWithoutSink(String),
+    /// The script holds writes, and the engine waits for each.
+    HeldForEver,
     /// `--verify` is given for a sink that is opened without the right to read its state.
     VerifyNeedsRead,
 }
@@ -146,6 +154,10 @@ impl fmt::Display for PlanError {
                     "--depth {depth}: at most {MAX_DEPTH} writes are kept outstanding; give a smaller depth"
                 )
             }
+            Self::HeldForEver => f.write_str(
+                "--engine sync: a held write would never return, for nothing is released while the call waits; give \
+                 another engine or another completion",
+            ),
             Self::VerifyNeedsRead => f.write_str(
                 "--verify: a sink is asked for its digests through the same handle, which --access write does not \
                  allow; give --access read-write",
@@ -204,6 +216,9 @@ impl WriteOptions {
         let device = device_path(&self.device);
         if self.script.is_some() && !is_sink(&device) {
             return Err(PlanError::ScriptWithoutSink(device));
+        }
+        if self.engine == Engine::Sync && self.script.as_ref().is_some_and(ScriptText::holds) {
+            return Err(PlanError::HeldForEver);
         }
         if self.verify && self.access == Access::Write && is_sink(&device) {
             return Err(PlanError::VerifyNeedsRead);
@@ -285,6 +300,18 @@ mod tests {
     }
 
     #[test]
+    fn a_write_that_waits_is_not_held() {
+        let script = Some("completion=held".parse().unwrap());
+        let refused = WriteOptions {
+            engine: Engine::Sync,
+            script,
+            ..options()
+        }
+        .check();
+        assert_eq!(refused, Err(PlanError::HeldForEver));
+    }
+
+    #[test]
     fn a_sink_is_verified_through_a_readable_handle() {
         let verify = |access, device: &str| {
             let device = device.to_owned();
@@ -310,6 +337,7 @@ mod tests {
             (PlanError::DepthTooLarge(1 << 20), "--depth"),
             (PlanError::ScriptWithoutSink(String::new()), "--script"),
             (PlanError::VerifyNeedsRead, "--verify"),
+            (PlanError::HeldForEver, "--engine"),
         ] {
             assert!(error.to_string().starts_with(option), "{error}");
         }

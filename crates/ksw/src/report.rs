@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use kswrite_client::Win32Error;
 use kswrite_wire::filter::Statistics;
 use kswrite_wire::sink::State;
 use serde::{Deserialize, Serialize};
@@ -45,6 +46,12 @@ pub struct WriteReport {
     pub immediate: u64,
     /// Writes that completed later.
     pub pending: u64,
+    /// Writes that were cancelled because the run was stopped; what became of them was not waited for.
+    #[serde(default)]
+    pub abandoned: u64,
+    /// Whether the run was stopped before the end of the file.
+    #[serde(default)]
+    pub stopped: bool,
     /// Writes outstanding.
     pub depth: AchievedDepth,
     /// What the filter counted during the run, over all devices that it filters. `None`: no filter answers.
@@ -58,6 +65,8 @@ pub struct WriteReport {
 /// A write that failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WriteFailure {
+    /// Which write, in order of issue, from 0.
+    pub number: u64,
     /// Byte offset of the write.
     pub offset: u64,
     /// Bytes that it asked for.
@@ -66,6 +75,19 @@ pub struct WriteFailure {
     pub code: u32,
     /// Its name and number, the cause and the next step.
     pub message: String,
+}
+
+impl WriteFailure {
+    /// With a message that has the error's name and number, the cause and the next step.
+    pub fn new(number: u64, offset: u64, length: u32, code: Win32Error) -> Self {
+        Self {
+            number,
+            offset,
+            length,
+            code: code.0,
+            message: format!("{code}: {}; {}", code.cause(), code.next_step()),
+        }
+    }
 }
 
 /// What the filter did, per path: [`Statistics`] with names in JSON.
@@ -294,11 +316,25 @@ impl WriteReport {
             .is_some_and(|verification| !verification.passed())
         {
             Exit::Verification
-        } else if self.failed > 0 || self.short > 0 {
+        } else if self.failed > 0 || self.short > 0 || self.abandoned > 0 {
             Exit::Io
         } else {
             Exit::Success
         }
+    }
+
+    fn issued_text(&self) -> String {
+        let stopped = if self.stopped {
+            format!(", {} cancelled: stopped before the end", self.abandoned)
+        } else {
+            String::new()
+        };
+        format!(
+            "{} issued, {} failed, {} short{stopped}",
+            grouped(self.writes),
+            self.failed,
+            self.short
+        )
     }
 
     fn filter_text(&self) -> String {
@@ -388,13 +424,7 @@ impl fmt::Display for WriteReport {
         if let Some(script) = &plan.script {
             table.row(["script".to_owned(), script.to_string()]);
         }
-        let issued = format!(
-            "{} issued, {} failed, {} short",
-            grouped(self.writes),
-            self.failed,
-            self.short
-        );
-        table.row(["writes".to_owned(), issued]);
+        table.row(["writes".to_owned(), self.issued_text()]);
         table.row(["bytes".to_owned(), grouped(self.bytes)]);
         table.row(["time".to_owned(), duration(self.elapsed_ns)]);
         let rate = format!(
@@ -473,6 +503,8 @@ mod tests {
             submission: None,
             immediate: 0,
             pending: 1,
+            abandoned: 0,
+            stopped: false,
             depth: AchievedDepth {
                 asked: 32,
                 mean: 1.0,

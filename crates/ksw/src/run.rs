@@ -1,35 +1,38 @@
 //! The write loop, without Windows: keeps writes outstanding, counts, and measures.
 //!
-//! Offsets are issued in ascending order by one thread, so a device that takes requests in the order of
-//! their arrival sees the file in order, whatever the depth.
+//! What is written, and when, is a [`Workload`]. One thread issues the writes in the workload's order, so a device that
+//! takes requests in the order of their arrival sees them so, whatever the depth.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Read};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use kswrite_client::{Error, Win32Error};
 
+use crate::buffer::{Buffer, Pool};
 use crate::digest::{Digester, Digests};
-use crate::measure::{AchievedDepth, DepthTracker, Latency, LatencyRecorder};
+use crate::measure::{AchievedDepth, DepthTracker, LatencyRecorder};
 use crate::report::WriteFailure;
 
-/// Something that writes asynchronously: one of the three engines, or a test's.
+/// Something that writes: one of the engines, or a test's.
 pub trait WriteEngine {
-    /// Starts a write of the whole buffer at a byte offset. `slot` is free, and names the write until it
-    /// is complete.
+    /// Starts a write of the data at a byte offset. `slot` is free, and names the write until it is complete.
     ///
     /// # Errors
     ///
     /// The engine itself failed; a write that fails is a [`Completion`].
-    fn issue(&mut self, slot: usize, offset: u64, buffer: Vec<u8>) -> Result<Issued, Error>;
+    fn issue(&mut self, slot: usize, offset: u64, buffer: Buffer) -> Result<Issued, Error>;
 
-    /// Waits until at least one pending write is complete, and appends all that are.
+    /// Waits until a pending write is complete or the time is over, and appends all that are complete. May return
+    /// early, with none.
     ///
     /// # Errors
     ///
     /// The engine itself failed.
-    fn wait(&mut self, done: &mut Vec<Completion>) -> Result<(), Error>;
+    fn wait(&mut self, timeout: Duration, done: &mut Vec<Completion>) -> Result<(), Error>;
 }
 
 /// What became of a write right away.
@@ -47,14 +50,72 @@ pub struct Completion {
     /// Its name.
     pub slot: usize,
     /// The buffer that was lent.
-    pub buffer: Vec<u8>,
+    pub buffer: Buffer,
     /// Bytes that the device took, or why none.
     pub result: Result<u32, Win32Error>,
     /// Whether it was complete when the call returned.
     pub immediate: bool,
 }
 
-/// How much to write, and how.
+/// What is to be written, and when.
+pub trait Workload {
+    /// The next write. `now` is the time on the loop's clock.
+    fn next(&mut self, now: Duration) -> Next;
+
+    /// Puts the bytes of the write at `offset` into the data, which has what an earlier write left there.
+    ///
+    /// # Errors
+    ///
+    /// The bytes cannot be had.
+    fn fill(&mut self, offset: u64, data: &mut [u8]) -> Result<(), RunError>;
+}
+
+/// What a [`Workload`] wants next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// A write of so many bytes at this byte offset.
+    Write(u64, u32),
+    /// Nothing before this time.
+    Later(Duration),
+    /// No more writes.
+    End,
+}
+
+/// Tells the time and passes it.
+pub trait Clock {
+    /// Time since some moment before the run.
+    fn now(&self) -> Duration;
+    /// Lets about so much time pass, rather less than more.
+    fn sleep(&self, time: Duration);
+}
+
+/// The system's clock.
+#[derive(Clone, Copy, Debug)]
+pub struct Stopwatch(Instant);
+
+impl Stopwatch {
+    /// Begins now.
+    pub fn start() -> Self {
+        Self(Instant::now())
+    }
+}
+
+impl Clock for Stopwatch {
+    fn now(&self) -> Duration {
+        self.0.elapsed()
+    }
+
+    fn sleep(&self, time: Duration) {
+        /// Systems wake a sleeper up later than asked, so the rest is spent awake.
+        const EARLY: Duration = Duration::from_millis(1);
+        match time.checked_sub(EARLY) {
+            Some(time) if !time.is_zero() => thread::sleep(time),
+            _ => std::hint::spin_loop(),
+        }
+    }
+}
+
+/// How much of a file to write, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
     /// Bytes of the source.
@@ -69,12 +130,37 @@ impl Shape {
     /// Offset and length of every write, in order.
     pub fn blocks(self) -> impl Iterator<Item = (u64, u32)> {
         let step = u64::from(self.block_bytes);
-        (0..self.total_bytes.div_ceil(step.max(1))).map(move |index| {
+        (0..self.count()).map(move |index| {
             let offset = index * step;
             let length = u32::try_from(self.total_bytes - offset)
                 .map_or(self.block_bytes, |rest| rest.min(self.block_bytes));
             (offset, length)
         })
+    }
+
+    /// How many writes that is.
+    pub fn count(self) -> u64 {
+        self.total_bytes.div_ceil(u64::from(self.block_bytes).max(1))
+    }
+}
+
+/// A file from its beginning to its end.
+struct WholeFile<'a, B> {
+    source: &'a mut dyn Read,
+    blocks: B,
+}
+
+impl<B: Iterator<Item = (u64, u32)>> Workload for WholeFile<'_, B> {
+    fn next(&mut self, _now: Duration) -> Next {
+        self.blocks
+            .next()
+            .map_or(Next::End, |(offset, length)| Next::Write(offset, length))
+    }
+
+    fn fill(&mut self, offset: u64, data: &mut [u8]) -> Result<(), RunError> {
+        self.source
+            .read_exact(data)
+            .map_err(|error| RunError::Source(offset, error))
     }
 }
 
@@ -120,6 +206,40 @@ impl From<Error> for RunError {
     }
 }
 
+/// How long the writes took.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Times {
+    /// From before the call until the completion was seen.
+    pub total: LatencyRecorder,
+    /// The call alone.
+    pub submission: LatencyRecorder,
+    /// From the end of the call until the completion was seen, of writes that were pending.
+    pub completion: LatencyRecorder,
+}
+
+impl Times {
+    /// Nothing measured.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::Histogram`].
+    pub fn new() -> Result<Self, RunError> {
+        let recorder = || LatencyRecorder::new().map_err(RunError::Histogram);
+        Ok(Self {
+            total: recorder()?,
+            submission: recorder()?,
+            completion: recorder()?,
+        })
+    }
+
+    /// Takes in what another run measured.
+    pub fn add(&mut self, other: &Self) {
+        self.total.add(&other.total);
+        self.submission.add(&other.submission);
+        self.completion.add(&other.completion);
+    }
+}
+
 /// What a run found.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
@@ -131,92 +251,141 @@ pub struct Outcome {
     pub failed: u64,
     /// Writes that succeeded with fewer bytes.
     pub short: u64,
-    /// The failure with the lowest offset.
+    /// The failure that was issued first.
     pub first_failure: Option<WriteFailure>,
     /// From before the first call until the last completion was seen.
     pub elapsed: Duration,
-    /// From before the call until the completion was seen.
-    pub latency: Option<Latency>,
-    /// The call alone.
-    pub submission: Option<Latency>,
+    /// How long the writes took.
+    pub times: Times,
     /// Writes that were complete when the call returned.
     pub immediate: u64,
     /// Writes that completed later.
     pub pending: u64,
+    /// Writes whose end was not waited for, because the run was stopped.
+    pub abandoned: u64,
+    /// Whether the run was stopped before its end.
+    pub stopped: bool,
     /// The depth that was achieved.
     pub depth: AchievedDepth,
-    /// What the device took of the writes that it did not take whole, by offset; `None`: nothing, failed.
+    /// What the device took of the writes that it did not take whole, by their number in order of issue, from 0;
+    /// `None`: nothing, failed or abandoned.
     pub exceptions: BTreeMap<u64, Option<u32>>,
 }
 
+/// How a workload is run.
+#[derive(Clone, Copy)]
+pub struct Manner<'a> {
+    /// Whether [`Outcome::exceptions`] is wanted: it takes memory for each.
+    pub exceptions: bool,
+    /// Tells the time.
+    pub clock: &'a dyn Clock,
+    /// Set to stop: nothing is issued any more, and what is pending is waited for a short time only.
+    pub stop: &'a AtomicBool,
+}
+
+/// How often the stop is looked at while writes are pending.
+const LOOK: Duration = Duration::from_millis(100);
+/// How long pending writes are waited for after a stop.
+const GRACE: Duration = Duration::from_secs(2);
+
 /// The state of a run.
 struct Loop<'a> {
-    clock: &'a dyn Fn() -> Duration,
+    manner: Manner<'a>,
+    pool: &'a mut Pool,
     progress: &'a mut dyn FnMut(u64),
     slots: Vec<Slot>,
     free: Vec<usize>,
-    buffers: Vec<Vec<u8>>,
-    latency: LatencyRecorder,
-    submission: LatencyRecorder,
+    done: Vec<Completion>,
+    /// The time as it was read last.
+    now: Duration,
     depth: DepthTracker,
     outcome: Outcome,
 }
 
 #[derive(Clone, Copy, Default)]
 struct Slot {
+    number: u64,
     offset: u64,
     length: u32,
     started: Duration,
+    returned: Duration,
 }
 
-/// Writes the whole source. `clock` tells the time since some moment before the call; `progress` is told
-/// the bytes of each write that is over.
+/// Writes a whole source. `progress` is told the bytes of each write that is over.
 ///
 /// # Errors
 ///
-/// What stops a run. Writes that fail do not; they are counted. When it stops, writes may be outstanding:
-/// the engine's drop cancels them.
+/// As [`drive`].
 pub fn run(
     source: &mut dyn Read,
     shape: Shape,
     engine: &mut dyn WriteEngine,
-    clock: &dyn Fn() -> Duration,
+    manner: Manner<'_>,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Outcome, RunError> {
-    let blocks = shape.total_bytes.div_ceil(u64::from(shape.block_bytes).max(1));
-    let slots = usize::try_from(blocks.min(u64::from(shape.depth))).unwrap_or(usize::MAX);
-    let mut state = Loop::new(slots, shape.depth, clock, progress)?;
-    let began = clock();
-    let mut done = Vec::new();
-    for (offset, length) in shape.blocks() {
-        while state.free.is_empty() {
-            state.reap(engine, &mut done)?;
+    let slots = u32::try_from(shape.count()).map_or(shape.depth, |blocks| blocks.min(shape.depth));
+    let mut workload = WholeFile {
+        source,
+        blocks: shape.blocks(),
+    };
+    let mut pool = Pool::new(shape.block_bytes, 1);
+    let mut outcome = drive(&mut workload, slots, &mut pool, engine, manner, progress)?;
+    outcome.depth.asked = shape.depth;
+    Ok(outcome)
+}
+
+/// Issues what the workload wants, with at most `slots` writes outstanding, until its end or the stop. `progress` is told
+/// the bytes of each write that is over. Takes no memory for a write when the pool has buffers, but for exceptions.
+///
+/// # Errors
+///
+/// What stops a run. Writes that fail do not; they are counted. When it stops, writes may be outstanding:
+/// the engine's drop cancels them, as it does with abandoned ones.
+pub fn drive(
+    workload: &mut dyn Workload,
+    slots: u32,
+    pool: &mut Pool,
+    engine: &mut dyn WriteEngine,
+    manner: Manner<'_>,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Outcome, RunError> {
+    let mut state = Loop::new(slots, pool, manner, progress)?;
+    let began = state.tick();
+    while !manner.stop.load(Ordering::Relaxed) {
+        if state.free.is_empty() {
+            state.reap(engine, LOOK)?;
+            continue;
         }
-        let buffer = state.fill(source, offset, length)?;
-        state.issue(engine, offset, length, buffer)?;
+        match workload.next(state.now) {
+            Next::Write(offset, length) => {
+                let mut buffer = state.pool.take(length)?;
+                workload.fill(offset, buffer.data_mut())?;
+                state.issue(engine, offset, length, buffer)?;
+            }
+            Next::Later(due) => state.pass_time(engine, due)?,
+            Next::End => break,
+        }
     }
-    while state.depth.now() > 0 {
-        state.reap(engine, &mut done)?;
-    }
-    Ok(state.finish(clock().saturating_sub(began), shape.depth))
+    state.drain(engine)?;
+    Ok(state.finish(began))
 }
 
 impl<'a> Loop<'a> {
     fn new(
-        slots: usize,
-        asked: u32,
-        clock: &'a dyn Fn() -> Duration,
+        slots: u32,
+        pool: &'a mut Pool,
+        manner: Manner<'a>,
         progress: &'a mut dyn FnMut(u64),
     ) -> Result<Self, RunError> {
-        let recorder = || LatencyRecorder::new().map_err(RunError::Histogram);
+        let count = usize::try_from(slots.max(1)).unwrap_or(usize::MAX);
         Ok(Self {
-            clock,
+            manner,
+            pool,
             progress,
-            slots: vec![Slot::default(); slots],
-            free: (0..slots).rev().collect(),
-            buffers: Vec::new(),
-            latency: recorder()?,
-            submission: recorder()?,
+            slots: vec![Slot::default(); count],
+            free: (0..count).rev().collect(),
+            done: Vec::with_capacity(count),
+            now: Duration::ZERO,
             depth: DepthTracker::new(),
             outcome: Outcome {
                 writes: 0,
@@ -225,24 +394,20 @@ impl<'a> Loop<'a> {
                 short: 0,
                 first_failure: None,
                 elapsed: Duration::ZERO,
-                latency: None,
-                submission: None,
+                times: Times::new()?,
                 immediate: 0,
                 pending: 0,
-                depth: DepthTracker::new().finish(asked),
+                abandoned: 0,
+                stopped: false,
+                depth: DepthTracker::new().finish(slots),
                 exceptions: BTreeMap::new(),
             },
         })
     }
 
-    /// The next bytes of the source, in a buffer that was used before if there is one.
-    fn fill(&mut self, source: &mut dyn Read, offset: u64, length: u32) -> Result<Vec<u8>, RunError> {
-        let mut buffer = self.buffers.pop().unwrap_or_default();
-        resize(&mut buffer, length)?;
-        source
-            .read_exact(&mut buffer)
-            .map_err(|error| RunError::Source(offset, error))?;
-        Ok(buffer)
+    fn tick(&mut self) -> Duration {
+        self.now = self.manner.clock.now();
+        self.now
     }
 
     fn issue(
@@ -250,115 +415,154 @@ impl<'a> Loop<'a> {
         engine: &mut dyn WriteEngine,
         offset: u64,
         length: u32,
-        buffer: Vec<u8>,
+        buffer: Buffer,
     ) -> Result<(), RunError> {
         let Some(slot) = self.free.pop() else {
             return Ok(());
         };
-        let started = (self.clock)();
+        let started = self.tick();
+        self.depth.issued(started);
+        let number = self.outcome.writes;
+        self.outcome.writes += 1;
+        let issued = engine.issue(slot, offset, buffer)?;
+        let returned = self.tick();
+        self.outcome
+            .times
+            .submission
+            .record(returned.saturating_sub(started));
         if let Some(place) = self.slots.get_mut(slot) {
             *place = Slot {
+                number,
                 offset,
                 length,
                 started,
+                returned,
             };
         }
-        self.depth.issued(started);
-        self.outcome.writes += 1;
-        let issued = engine.issue(slot, offset, buffer)?;
-        let returned = (self.clock)();
-        self.submission.record(returned.saturating_sub(started));
         if let Issued::Done(completion) = issued {
             self.complete(completion, returned);
         }
         Ok(())
     }
 
-    fn reap(&mut self, engine: &mut dyn WriteEngine, done: &mut Vec<Completion>) -> Result<(), RunError> {
-        engine.wait(done)?;
-        let seen = (self.clock)();
+    fn reap(&mut self, engine: &mut dyn WriteEngine, timeout: Duration) -> Result<(), RunError> {
+        let mut done = std::mem::take(&mut self.done);
+        engine.wait(timeout, &mut done)?;
+        let seen = self.tick();
         for completion in done.drain(..) {
             self.complete(completion, seen);
         }
+        self.done = done;
         Ok(())
+    }
+
+    /// Looks for completions, or sleeps, until about this time.
+    fn pass_time(&mut self, engine: &mut dyn WriteEngine, due: Duration) -> Result<(), RunError> {
+        let left = due.saturating_sub(self.now).min(LOOK);
+        if self.depth.now() == 0 {
+            self.manner.clock.sleep(left);
+            self.tick();
+            return Ok(());
+        }
+        // Waits are rounded up to milliseconds, so the last one is not waited but looked.
+        let whole = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
+        self.reap(engine, Duration::from_millis(whole))
+    }
+
+    fn drain(&mut self, engine: &mut dyn WriteEngine) -> Result<(), RunError> {
+        let mut give_up = None;
+        while self.depth.now() > 0 {
+            self.reap(engine, LOOK)?;
+            if self.manner.stop.load(Ordering::Relaxed) {
+                let end = *give_up.get_or_insert(self.now + GRACE);
+                if self.now >= end {
+                    self.abandon();
+                    break;
+                }
+            }
+        }
+        self.outcome.stopped = self.manner.stop.load(Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Gives up on what is pending.
+    fn abandon(&mut self) {
+        self.outcome.abandoned = u64::from(self.depth.now());
+        if self.manner.exceptions {
+            let pending = |slot: &usize| !self.free.contains(slot);
+            let numbers = (0..self.slots.len()).filter(pending);
+            let numbers = numbers.filter_map(|slot| self.slots.get(slot).map(|slot| slot.number));
+            let abandoned: Vec<u64> = numbers.collect();
+            self.outcome
+                .exceptions
+                .extend(abandoned.into_iter().map(|number| (number, None)));
+        }
     }
 
     fn complete(&mut self, completion: Completion, seen: Duration) {
         let Completion {
-            slot,
+            slot: name,
             buffer,
             result,
             immediate,
         } = completion;
-        let Slot {
-            offset,
-            length,
-            started,
-        } = self.slots.get(slot).copied().unwrap_or_default();
-        self.free.push(slot);
-        self.buffers.push(buffer);
+        let slot = self.slots.get(name).copied().unwrap_or_default();
+        self.free.push(name);
+        self.pool.give_back(buffer);
         self.depth.completed(seen);
-        self.latency.record(seen.saturating_sub(started));
+        let times = &mut self.outcome.times;
+        times.total.record(seen.saturating_sub(slot.started));
         if immediate {
             self.outcome.immediate += 1;
         } else {
             self.outcome.pending += 1;
+            times.completion.record(seen.saturating_sub(slot.returned));
         }
         match result {
             Ok(taken) => {
                 self.outcome.bytes += u64::from(taken);
-                if taken != length {
+                if taken != slot.length {
                     self.outcome.short += 1;
-                    self.outcome.exceptions.insert(offset, Some(taken));
+                    self.except(slot.number, Some(taken));
                 }
             }
-            Err(code) => self.failed(offset, length, code),
+            Err(code) => self.failed(slot, code),
         }
-        (self.progress)(u64::from(length));
+        (self.progress)(u64::from(slot.length));
     }
 
-    fn failed(&mut self, offset: u64, length: u32, code: Win32Error) {
+    fn except(&mut self, number: u64, taken: Option<u32>) {
+        if self.manner.exceptions {
+            self.outcome.exceptions.insert(number, taken);
+        }
+    }
+
+    fn failed(&mut self, slot: Slot, code: Win32Error) {
+        let Slot {
+            number,
+            offset,
+            length,
+            ..
+        } = slot;
         self.outcome.failed += 1;
-        self.outcome.exceptions.insert(offset, None);
-        if self
-            .outcome
-            .first_failure
-            .as_ref()
-            .is_none_or(|first| offset < first.offset)
-        {
-            let message = format!("{code}: {}; {}", code.cause(), code.next_step());
-            self.outcome.first_failure = Some(WriteFailure {
-                offset,
-                length,
-                code: code.0,
-                message,
-            });
+        self.except(number, None);
+        let first = self.outcome.first_failure.as_ref();
+        if first.is_none_or(|first| number < first.number) {
+            self.outcome.first_failure = Some(WriteFailure::new(number, offset, length, code));
         }
     }
 
-    fn finish(self, elapsed: Duration, asked: u32) -> Outcome {
+    fn finish(self, began: Duration) -> Outcome {
         Outcome {
-            elapsed,
-            latency: self.latency.finish(),
-            submission: self.submission.finish(),
-            depth: self.depth.finish(asked),
+            elapsed: self.now.saturating_sub(began),
+            depth: self.depth.finish(self.outcome.depth.asked),
             ..self.outcome
         }
     }
 }
 
-/// Gives a buffer this length; says so when there is no memory.
-fn resize(buffer: &mut Vec<u8>, length: u32) -> Result<(), RunError> {
-    let length_bytes = usize::try_from(length).map_err(|_| RunError::Memory(length))?;
-    let more = length_bytes.saturating_sub(buffer.len());
-    buffer
-        .try_reserve_exact(more)
-        .map_err(|_| RunError::Memory(length))?;
-    buffer.resize(length_bytes, 0);
-    Ok(())
-}
-
-/// The digests of what the device said that it took: the whole of every write but for the exceptions.
+/// The digests of what the device said that it took of the writes that were issued: the whole of each but for the
+/// exceptions.
 ///
 /// # Errors
 ///
@@ -366,19 +570,39 @@ fn resize(buffer: &mut Vec<u8>, length: u32) -> Result<(), RunError> {
 pub fn digest_of_accepted(
     source: &mut dyn Read,
     shape: Shape,
-    exceptions: &BTreeMap<u64, Option<u32>>,
+    outcome: &Outcome,
+) -> Result<Digests, RunError> {
+    let blocks = (0..outcome.writes).zip(shape.blocks());
+    let mut workload = WholeFile {
+        source,
+        blocks: blocks.map(|(_, block)| block),
+    };
+    digest_again(&mut workload, shape.block_bytes, outcome)
+}
+
+/// The digests of what the device said that it took, from a workload that begins anew and asks for the same writes.
+///
+/// # Errors
+///
+/// The bytes cannot be had, or there is no memory for one write.
+pub fn digest_again(
+    workload: &mut dyn Workload,
+    longest: u32,
+    outcome: &Outcome,
 ) -> Result<Digests, RunError> {
     let mut digester = Digester::new();
-    let mut buffer = Vec::new();
-    for (offset, length) in shape.blocks() {
-        resize(&mut buffer, length)?;
-        source
-            .read_exact(&mut buffer)
-            .map_err(|error| RunError::Source(offset, error))?;
-        let taken = exceptions.get(&offset).copied().unwrap_or(Some(length));
-        if let Some(data) = taken.and_then(|taken| buffer.get(..taken as usize)) {
+    let mut pool = Pool::new(longest, 1);
+    for number in 0..outcome.writes {
+        let Next::Write(offset, length) = workload.next(Duration::MAX) else {
+            break;
+        };
+        let mut buffer = pool.take(length)?;
+        workload.fill(offset, buffer.data_mut())?;
+        let taken = outcome.exceptions.get(&number).copied().unwrap_or(Some(length));
+        if let Some(data) = taken.and_then(|taken| buffer.data().get(..taken as usize)) {
             digester.write(offset, data);
         }
+        pool.give_back(buffer);
     }
     Ok(digester.finish())
 }
@@ -410,17 +634,17 @@ mod tests {
     }
 
     impl WriteEngine for Device {
-        fn issue(&mut self, slot: usize, offset: u64, buffer: Vec<u8>) -> Result<Issued, Error> {
+        fn issue(&mut self, slot: usize, offset: u64, buffer: Buffer) -> Result<Issued, Error> {
             self.now.set(self.now.get() + 1);
             self.issued += 1;
-            let length = u32::try_from(buffer.len()).unwrap();
+            let length = u32::try_from(buffer.data().len()).unwrap();
             let result = match self.issued {
                 n if n == self.fails => Err(Win32Error::ACCESS_DENIED),
                 n if n == self.short => Ok(length - 2),
                 _ => Ok(length),
             };
             if let Ok(taken) = result {
-                self.taken.write(offset, &buffer[..taken as usize]);
+                self.taken.write(offset, &buffer.data()[..taken as usize]);
             }
             let immediate = self.immediate_every != 0 && self.issued.is_multiple_of(self.immediate_every);
             let completion = Completion {
@@ -437,7 +661,7 @@ mod tests {
             Ok(Issued::Pending)
         }
 
-        fn wait(&mut self, done: &mut Vec<Completion>) -> Result<(), Error> {
+        fn wait(&mut self, _timeout: Duration, done: &mut Vec<Completion>) -> Result<(), Error> {
             self.now.set(self.now.get() + 10);
             let next = if self.backwards {
                 self.waiting.pop_back()
@@ -446,6 +670,32 @@ mod tests {
             };
             done.push(next.expect("waited although nothing is outstanding"));
             Ok(())
+        }
+    }
+
+    /// A clock that advances with each look, and by what is slept.
+    #[derive(Default)]
+    struct Ticks(Cell<u64>);
+
+    impl Clock for Ticks {
+        fn now(&self) -> Duration {
+            self.0.set(self.0.get() + 1);
+            Duration::from_micros(self.0.get())
+        }
+
+        fn sleep(&self, time: Duration) {
+            self.0
+                .set(self.0.get() + u64::try_from(time.as_micros()).unwrap());
+        }
+    }
+
+    static NEVER: AtomicBool = AtomicBool::new(false);
+
+    fn manner<'a>(clock: &'a Ticks, stop: &'a AtomicBool) -> Manner<'a> {
+        Manner {
+            exceptions: true,
+            clock,
+            stop,
         }
     }
 
@@ -463,24 +713,18 @@ mod tests {
 
     /// Runs, and returns the outcome, the digest that the device has and the one that it should have.
     fn go(mut device: Device, bytes: &[u8], depth: u32) -> (Outcome, Digests, Digests, usize) {
-        let clock = Cell::new(0);
-        let tick = || {
-            clock.set(clock.get() + 1);
-            Duration::from_micros(clock.get())
-        };
         let mut told = 0;
         let mut progress = |bytes| told += bytes;
         let outcome = run(
             &mut &*bytes,
             shape(bytes.len(), depth),
             &mut device,
-            &tick,
+            manner(&Ticks::default(), &NEVER),
             &mut progress,
         )
         .unwrap();
         assert_eq!(told, bytes.len() as u64);
-        let expected =
-            digest_of_accepted(&mut &*bytes, shape(bytes.len(), depth), &outcome.exceptions).unwrap();
+        let expected = digest_of_accepted(&mut &*bytes, shape(bytes.len(), depth), &outcome).unwrap();
         (outcome, device.taken.finish(), expected, device.most)
     }
 
@@ -539,21 +783,17 @@ mod tests {
     #[test]
     fn no_write_is_not_measured() {
         let (outcome, ..) = go(Device::default(), &[], 4);
-        assert_eq!(
-            (outcome.writes, outcome.latency, outcome.submission),
-            (0, None, None)
-        );
+        assert_eq!((outcome.writes, outcome.times.total.finish()), (0, None));
     }
 
     #[test]
     fn a_source_that_shrinks_is_said_to_have_shrunk() {
         let bytes = data(150);
-        let clock = || Duration::ZERO;
         let stopped = run(
             &mut &*bytes,
             shape(1000, 4),
             &mut Device::default(),
-            &clock,
+            manner(&Ticks::default(), &NEVER),
             &mut |_| (),
         );
         let error = stopped.unwrap_err().to_string();
@@ -571,5 +811,94 @@ mod tests {
         };
         let last = large.blocks().last().unwrap();
         assert_eq!(last, (3 * u64::from(u32::MAX), 3));
+    }
+
+    /// One write each millisecond, ten of them.
+    struct Paced(u64);
+
+    impl Workload for Paced {
+        fn next(&mut self, now: Duration) -> Next {
+            let due = Duration::from_millis(self.0);
+            if self.0 == 10 {
+                return Next::End;
+            }
+            if now < due {
+                return Next::Later(due);
+            }
+            self.0 += 1;
+            Next::Write(self.0, 8)
+        }
+
+        fn fill(&mut self, offset: u64, data: &mut [u8]) -> Result<(), RunError> {
+            data.copy_from_slice(&offset.to_le_bytes());
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_workload_may_wait() {
+        let clock = Ticks::default();
+        let mut pool = Pool::new(8, 1);
+        let mut device = Device {
+            immediate_every: 2,
+            ..Device::default()
+        };
+        let outcome = drive(
+            &mut Paced(0),
+            4,
+            &mut pool,
+            &mut device,
+            manner(&clock, &NEVER),
+            &mut |_| (),
+        )
+        .unwrap();
+        assert_eq!((outcome.writes, outcome.immediate, outcome.pending), (10, 5, 5));
+        assert!(outcome.elapsed >= Duration::from_millis(9), "{outcome:?}");
+        let expected = digest_again(&mut Paced(0), 8, &outcome).unwrap();
+        assert_eq!(Verdict::of(&expected, &device.taken.finish()), Verdict::Agree);
+        let completions = outcome.times.completion.distribution().unwrap();
+        assert_eq!(completions.count, outcome.pending);
+    }
+
+    /// A device that never completes what it is given.
+    struct Stuck;
+
+    impl WriteEngine for Stuck {
+        fn issue(&mut self, _slot: usize, _offset: u64, _buffer: Buffer) -> Result<Issued, Error> {
+            Ok(Issued::Pending)
+        }
+
+        fn wait(&mut self, _timeout: Duration, _done: &mut Vec<Completion>) -> Result<(), Error> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_stop_ends_a_run_that_would_not_end() {
+        let stop = AtomicBool::new(false);
+        let bytes = data(300);
+        let clock = Ticks::default();
+        let mut source = &*bytes;
+        let mut workload = WholeFile {
+            source: &mut source,
+            blocks: shape(300, 4).blocks().inspect(|(offset, _)| {
+                stop.store(*offset == 200, Ordering::Relaxed);
+            }),
+        };
+        let mut pool = Pool::new(100, 1);
+        let outcome = drive(
+            &mut workload,
+            4,
+            &mut pool,
+            &mut Stuck,
+            manner(&clock, &stop),
+            &mut |_| (),
+        )
+        .unwrap();
+        assert_eq!((outcome.writes, outcome.abandoned, outcome.stopped), (3, 3, true));
+        assert_eq!(
+            outcome.exceptions,
+            BTreeMap::from([(0, None), (1, None), (2, None)])
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! Requests to the drivers' control devices and to sinks, with errors that name request and device.
 
-use kswrite_client::{Access, Error, File, control};
+use kswrite_client::{Access, Error, File, OpenFlags, control};
 use kswrite_wire::filter::{self, DeviceSelector, Statistics};
 use kswrite_wire::sink::{self, State};
 use kswrite_wire::{ControlCode, names};
@@ -14,8 +14,12 @@ pub(super) struct Device {
 
 impl Device {
     pub(super) fn open(path: &str, access: Access) -> Result<Self, Error> {
+        Self::open_with(path, access, OpenFlags::default())
+    }
+
+    pub(super) fn open_with(path: &str, access: Access, flags: OpenFlags) -> Result<Self, Error> {
         Ok(Self {
-            file: File::open(path, access)?,
+            file: File::open_with(path, access, flags)?,
             path: path.to_owned(),
         })
     }

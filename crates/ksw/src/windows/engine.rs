@@ -1,19 +1,32 @@
-//! The three engines over owned operations.
+//! The engines over owned operations.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::time::Duration;
 
+use ksw::buffer::Buffer;
 use ksw::plan::Engine;
 use ksw::run::{Completion, Issued, WriteEngine};
 use kswrite_client::{
-    ByApc, ByEvent, ByPort, CompletionPort, Error, File, Finished, Operation, Pending, Signal, Started,
-    Win32Error, control, sleep_alertably, wait_any,
+    ByApc, ByEvent, ByPort, ByWaiting, CompletionPort, Error, File, Finished, Operation, Pending, Ring,
+    RingDone, Signal, Started, Win32Error, control, sleep_alertably, wait_any,
 };
 use kswrite_wire::sink;
 
-/// The engine that a plan asks for. Nothing outlives it: dropping it cancels what is pending.
-pub(super) fn new(kind: Engine, file: File) -> Result<Box<dyn WriteEngine>, Error> {
+/// The engine that a plan asks for, for at most `slots` writes at a time. Nothing outlives it: dropping it cancels what
+/// is pending. `Engine::Sync` wants a synchronous file, the others an overlapped one.
+pub(super) fn new(kind: Engine, file: File, slots: u32) -> Result<Box<dyn WriteEngine>, Error> {
     Ok(match kind {
+        Engine::Sync => Box::new(WaitingEngine {
+            file,
+            operation: None,
+        }),
+        Engine::Ioring => Box::new(RingEngine {
+            file,
+            ring: Ring::new(slots)?,
+            parts: Vec::new(),
+            over: Vec::new(),
+        }),
         Engine::Event => Box::new(EventEngine {
             file,
             idle: Vec::new(),
@@ -35,33 +48,145 @@ pub(super) struct Releasing {
 }
 
 impl WriteEngine for Releasing {
-    fn issue(&mut self, slot: usize, offset: u64, buffer: Vec<u8>) -> Result<Issued, Error> {
+    fn issue(&mut self, slot: usize, offset: u64, buffer: Buffer) -> Result<Issued, Error> {
         self.inner.issue(slot, offset, buffer)
     }
 
-    fn wait(&mut self, done: &mut Vec<Completion>) -> Result<(), Error> {
+    fn wait(&mut self, timeout: Duration, done: &mut Vec<Completion>) -> Result<(), Error> {
         let released: Result<sink::Released, Win32Error> = control(&self.file, sink::RELEASE, &());
         released.map_err(|error| Error::new("release the held writes", error))?;
-        self.inner.wait(done)
+        self.inner.wait(timeout, done)
     }
 }
 
-fn completion<S: Signal>(slot: usize, finished: Finished<S>, immediate: bool) -> (Completion, Operation<S>) {
+/// A write that the system has, with what is needed to put its buffer together again.
+#[derive(Debug)]
+struct Flight<S: Signal> {
+    slot: usize,
+    part: Range<usize>,
+    pending: Pending<S>,
+}
+
+impl<S: Signal> Flight<S> {
+    /// The completion, if it has arrived, and the operation, idle again.
+    fn try_finish(self, immediate: bool) -> Result<(Completion, Operation<S>), Self> {
+        let Self { slot, part, pending } = self;
+        match pending.try_finish() {
+            Ok(finished) => Ok(completion(slot, part, finished, immediate)),
+            Err(pending) => Err(Self { slot, part, pending }),
+        }
+    }
+}
+
+/// Starts a write of the data of a buffer.
+fn start<S: Signal>(
+    operation: Operation<S>,
+    file: &File,
+    slot: usize,
+    offset: u64,
+    buffer: Buffer,
+) -> Result<(Completion, Operation<S>), Flight<S>> {
+    let (bytes, part) = buffer.into_parts();
+    match operation.write_part_at(file, offset, bytes, part.clone()) {
+        Started::Finished(finished) => Ok(completion(slot, part, finished, true)),
+        Started::Pending(pending) => Err(Flight { slot, part, pending }),
+    }
+}
+
+fn completion<S: Signal>(
+    slot: usize,
+    part: Range<usize>,
+    finished: Finished<S>,
+    immediate: bool,
+) -> (Completion, Operation<S>) {
     let Finished {
         operation,
         buffer,
         result,
         ..
     } = finished;
-    (
-        Completion {
-            slot,
-            buffer,
-            result,
-            immediate,
-        },
-        operation,
-    )
+    let completion = Completion {
+        slot,
+        buffer: Buffer::from_parts(buffer, part),
+        result,
+        immediate,
+    };
+    (completion, operation)
+}
+
+/// Each call waits.
+struct WaitingEngine {
+    file: File,
+    operation: Option<Operation<ByWaiting>>,
+}
+
+impl WriteEngine for WaitingEngine {
+    fn issue(&mut self, slot: usize, offset: u64, buffer: Buffer) -> Result<Issued, Error> {
+        let operation = self.operation.take().unwrap_or_else(Operation::by_waiting);
+        match start(operation, &self.file, slot, offset, buffer) {
+            Ok((completion, operation)) => {
+                self.operation = Some(operation);
+                Ok(Issued::Done(completion))
+            }
+            Err(_) => Err(Error::new(
+                "wait for a write: the system made it pending on a handle that waits",
+                Win32Error::IO_PENDING,
+            )),
+        }
+    }
+
+    fn wait(&mut self, _timeout: Duration, _done: &mut Vec<Completion>) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+/// An I/O ring. Its call does not tell whether a write was complete at once, so none counts as that.
+struct RingEngine {
+    file: File,
+    ring: Ring,
+    /// By slot.
+    parts: Vec<Range<usize>>,
+    over: Vec<RingDone>,
+}
+
+impl WriteEngine for RingEngine {
+    fn issue(&mut self, slot: usize, offset: u64, buffer: Buffer) -> Result<Issued, Error> {
+        let (bytes, part) = buffer.into_parts();
+        if self.parts.len() <= slot {
+            self.parts.resize(slot + 1, 0..0);
+        }
+        if let Some(place) = self.parts.get_mut(slot) {
+            place.clone_from(&part);
+        }
+        let issued = self
+            .ring
+            .write_part_at(slot, &self.file, offset, bytes, part.clone());
+        match issued {
+            Ok(()) => Ok(Issued::Pending),
+            Err((bytes, error)) => Ok(Issued::Done(Completion {
+                slot,
+                buffer: Buffer::from_parts(bytes, part),
+                result: Err(error),
+                immediate: true,
+            })),
+        }
+    }
+
+    fn wait(&mut self, timeout: Duration, done: &mut Vec<Completion>) -> Result<(), Error> {
+        self.ring
+            .wait(Some(timeout), &mut self.over)
+            .map_err(|error| Error::new("wait for an I/O ring", error))?;
+        for RingDone { slot, buffer, result } in self.over.drain(..) {
+            let part = self.parts.get(slot).cloned().unwrap_or_default();
+            done.push(Completion {
+                slot,
+                buffer: Buffer::from_parts(buffer, part),
+                result,
+                immediate: false,
+            });
+        }
+        Ok(())
+    }
 }
 
 /// Where the completions of a [`TokenEngine`] come from.
@@ -71,7 +196,7 @@ trait Source<S: Signal> {
     const HIDES_IMMEDIATE: bool;
 
     fn operation(&self) -> Operation<S>;
-    fn wait(&self, tokens: &mut Vec<usize>) -> Result<(), Win32Error>;
+    fn wait(&self, timeout: Duration, tokens: &mut Vec<usize>) -> Result<(), Win32Error>;
 }
 
 impl Source<ByPort> for CompletionPort {
@@ -81,8 +206,8 @@ impl Source<ByPort> for CompletionPort {
         self.operation()
     }
 
-    fn wait(&self, tokens: &mut Vec<usize>) -> Result<(), Win32Error> {
-        self.wait(None, tokens)
+    fn wait(&self, timeout: Duration, tokens: &mut Vec<usize>) -> Result<(), Win32Error> {
+        self.wait(Some(timeout), tokens)
     }
 }
 
@@ -96,8 +221,8 @@ impl Source<ByApc> for Apcs {
         Operation::by_apc()
     }
 
-    fn wait(&self, tokens: &mut Vec<usize>) -> Result<(), Win32Error> {
-        sleep_alertably(None, tokens);
+    fn wait(&self, timeout: Duration, tokens: &mut Vec<usize>) -> Result<(), Win32Error> {
+        sleep_alertably(Some(timeout), tokens);
         Ok(())
     }
 }
@@ -105,8 +230,8 @@ impl Source<ByApc> for Apcs {
 /// Port and APCs: each completion tells the token of its write, which is the slot.
 struct TokenEngine<S: Signal, W> {
     file: File,
-    /// Before `source`, so that pending writes are cancelled before the port goes.
-    pending: Vec<Option<Pending<S>>>,
+    /// By slot. Before `source`, so that pending writes are cancelled before the port goes.
+    pending: Vec<Option<Flight<S>>>,
     idle: Vec<Operation<S>>,
     source: W,
     tokens: Vec<usize>,
@@ -125,48 +250,43 @@ impl<S: Signal, W: Source<S>> TokenEngine<S, W> {
 }
 
 impl<S: Signal, W: Source<S>> WriteEngine for TokenEngine<S, W> {
-    fn issue(&mut self, slot: usize, offset: u64, buffer: Vec<u8>) -> Result<Issued, Error> {
+    fn issue(&mut self, slot: usize, offset: u64, buffer: Buffer) -> Result<Issued, Error> {
         let operation = self.idle.pop().unwrap_or_else(|| self.source.operation());
-        match operation.with_token(slot).write_at(&self.file, offset, buffer) {
-            Started::Finished(finished) => {
-                let (completion, operation) = completion(slot, finished, true);
+        match start(operation.with_token(slot), &self.file, slot, offset, buffer) {
+            Ok((completion, operation)) => {
                 self.idle.push(operation);
                 Ok(Issued::Done(completion))
             }
-            Started::Pending(pending) => {
+            Err(flight) => {
                 if self.pending.len() <= slot {
                     self.pending.resize_with(slot + 1, || None);
                 }
                 if let Some(place) = self.pending.get_mut(slot) {
-                    *place = Some(pending);
+                    *place = Some(flight);
                 }
                 Ok(Issued::Pending)
             }
         }
     }
 
-    fn wait(&mut self, done: &mut Vec<Completion>) -> Result<(), Error> {
-        let before = done.len();
-        while done.len() == before {
-            self.source
-                .wait(&mut self.tokens)
-                .map_err(|error| Error::new("wait for completions", error))?;
-            for slot in self.tokens.drain(..) {
-                let Some(place) = self.pending.get_mut(slot) else {
-                    continue;
-                };
-                let Some(pending) = place.take() else {
-                    continue;
-                };
-                let immediate = W::HIDES_IMMEDIATE && pending.was_immediate();
-                match pending.try_finish() {
-                    Ok(finished) => {
-                        let (completion, operation) = completion(slot, finished, immediate);
-                        self.idle.push(operation);
-                        done.push(completion);
-                    }
-                    Err(still) => *place = Some(still),
+    fn wait(&mut self, timeout: Duration, done: &mut Vec<Completion>) -> Result<(), Error> {
+        self.source
+            .wait(timeout, &mut self.tokens)
+            .map_err(|error| Error::new("wait for completions", error))?;
+        for slot in self.tokens.drain(..) {
+            let Some(place) = self.pending.get_mut(slot) else {
+                continue;
+            };
+            let Some(flight) = place.take() else {
+                continue;
+            };
+            let immediate = W::HIDES_IMMEDIATE && flight.pending.was_immediate();
+            match flight.try_finish(immediate) {
+                Ok((completion, operation)) => {
+                    self.idle.push(operation);
+                    done.push(completion);
                 }
+                Err(still) => *place = Some(still),
             }
         }
         Ok(())
@@ -178,7 +298,7 @@ struct EventEngine {
     file: File,
     idle: Vec<Operation<ByEvent>>,
     /// In the order of their issue.
-    pending: VecDeque<(usize, Pending<ByEvent>)>,
+    pending: VecDeque<Flight<ByEvent>>,
 }
 
 /// How many can be waited for at once.
@@ -187,63 +307,61 @@ const AT_ONCE: usize = 64;
 const PATIENCE: Duration = Duration::from_millis(10);
 
 impl EventEngine {
-    fn wait_from(&self, first: usize, timeout: Option<Duration>) -> Result<Option<usize>, Error> {
-        let pending = self.pending.iter().skip(first).map(|(_, pending)| pending);
-        wait_any(pending, timeout)
+    fn wait_from(&self, first: usize, timeout: Duration) -> Result<Option<usize>, Error> {
+        let pending = self.pending.iter().skip(first).map(|flight| &flight.pending);
+        wait_any(pending, Some(timeout))
             .map(|found| found.map(|index| first + index))
             .map_err(|error| Error::new("wait for events", error))
     }
 
     fn finish(&mut self, index: usize, done: &mut Vec<Completion>) {
-        let Some((slot, pending)) = self.pending.remove(index) else {
+        let Some(flight) = self.pending.remove(index) else {
             return;
         };
-        match pending.try_finish() {
-            Ok(finished) => {
-                let (completion, operation) = completion(slot, finished, false);
+        match flight.try_finish(false) {
+            Ok((completion, operation)) => {
                 self.idle.push(operation);
                 done.push(completion);
             }
-            Err(still) => self.pending.insert(index, (slot, still)),
+            Err(still) => self.pending.insert(index, still),
         }
     }
 }
 
 impl WriteEngine for EventEngine {
-    fn issue(&mut self, slot: usize, offset: u64, buffer: Vec<u8>) -> Result<Issued, Error> {
+    fn issue(&mut self, slot: usize, offset: u64, buffer: Buffer) -> Result<Issued, Error> {
         let operation = match self.idle.pop() {
             Some(operation) => operation,
             None => Operation::by_event()?,
         };
-        match operation.write_at(&self.file, offset, buffer) {
-            Started::Finished(finished) => {
-                let (completion, operation) = completion(slot, finished, true);
+        match start(operation, &self.file, slot, offset, buffer) {
+            Ok((completion, operation)) => {
                 self.idle.push(operation);
                 Ok(Issued::Done(completion))
             }
-            Started::Pending(pending) => {
-                self.pending.push_back((slot, pending));
+            Err(flight) => {
+                self.pending.push_back(flight);
                 Ok(Issued::Pending)
             }
         }
     }
 
-    fn wait(&mut self, done: &mut Vec<Completion>) -> Result<(), Error> {
-        let before = done.len();
-        while done.len() == before {
-            let patience = (self.pending.len() > AT_ONCE).then_some(PATIENCE);
-            let mut from = 0;
-            let mut timeout = patience;
-            while from < self.pending.len() {
-                if let Some(index) = self.wait_from(from, timeout)? {
-                    self.finish(index, done);
-                    from = index;
-                } else {
-                    from += AT_ONCE;
-                }
-                // Only the first look waits.
-                timeout = Some(Duration::ZERO);
+    fn wait(&mut self, timeout: Duration, done: &mut Vec<Completion>) -> Result<(), Error> {
+        let mut patience = if self.pending.len() > AT_ONCE {
+            timeout.min(PATIENCE)
+        } else {
+            timeout
+        };
+        let mut from = 0;
+        while from < self.pending.len() {
+            if let Some(index) = self.wait_from(from, patience)? {
+                self.finish(index, done);
+                from = index;
+            } else {
+                from += AT_ONCE;
             }
+            // Only the first look waits.
+            patience = Duration::ZERO;
         }
         Ok(())
     }

@@ -18,3 +18,8 @@ pub(super) fn install() -> Result<(), Failure> {
 pub(super) fn asked() -> bool {
     ASKED.load(Ordering::SeqCst)
 }
+
+/// What Ctrl-C sets.
+pub(super) fn flag() -> &'static AtomicBool {
+    &ASKED
+}

@@ -3,22 +3,22 @@
 use std::fs;
 use std::io::{BufReader, IsTerminal, Read, stderr};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use ksw::cli::WriteArgs;
 use ksw::digest::{Digests, Verdict};
 use ksw::exit::Exit;
-use ksw::plan::{self, WritePlan, is_sink};
+use ksw::plan::{self, Engine, WritePlan, is_sink};
 use ksw::report::{FilterCounters, SinkState, Verification, VerifiedBy, WriteReport};
-use ksw::run::{Outcome, RunError, Shape, WriteEngine, digest_of_accepted, run};
-use kswrite_client::{Access, Operation};
+use ksw::run::{Manner, Outcome, RunError, Shape, Stopwatch, WriteEngine, digest_of_accepted, run};
+use kswrite_client::{Access, OpenFlags, Operation};
 use kswrite_wire::filter::DeviceSelector;
 use kswrite_wire::sink;
 
 use super::device::Device;
 use super::engine::{self, Releasing};
-use super::{Failure, print};
+use super::{Failure, interrupt, print};
 
 /// Runs the command.
 pub(super) fn command(args: WriteArgs) -> Result<Exit, Failure> {
@@ -26,6 +26,7 @@ pub(super) fn command(args: WriteArgs) -> Result<Exit, Failure> {
     let plan = options
         .check()
         .map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
+    interrupt::install()?;
     let report = write(plan, json)?;
     print(&report, json)?;
     Ok(report.exit())
@@ -34,7 +35,11 @@ pub(super) fn command(args: WriteArgs) -> Result<Exit, Failure> {
 /// Opens, scripts, writes, verifies.
 fn write(plan: WritePlan, quiet: bool) -> Result<WriteReport, Failure> {
     let (mut source, file_bytes) = open_source(&plan.file)?;
-    let device = Device::open(&plan.device, client_access(plan.access))?;
+    let flags = OpenFlags {
+        synchronous: plan.engine == Engine::Sync,
+        ..OpenFlags::default()
+    };
+    let device = Device::open_with(&plan.device, client_access(plan.access), flags)?;
     if let Some(script) = &plan.script {
         let () = device.ask("set the script of", sink::SET_SCRIPT, &script.wire())?;
     }
@@ -53,7 +58,8 @@ fn write(plan: WritePlan, quiet: bool) -> Result<WriteReport, Failure> {
     } else {
         None
     };
-    let verification = if plan.verify {
+    // What was cancelled may have been taken or not.
+    let verification = if plan.verify && outcome.abandoned == 0 {
         Some(verify(&plan, &device, sink.as_ref(), shape, &outcome)?)
     } else {
         None
@@ -99,7 +105,7 @@ fn issue(
     shape: Shape,
     quiet: bool,
 ) -> Result<Outcome, Failure> {
-    let mut engine = engine::new(plan.engine, device.file.clone())?;
+    let mut engine = engine::new(plan.engine, device.file.clone(), plan.depth)?;
     if plan.script.as_ref().is_some_and(ksw::script::ScriptText::holds) {
         engine = Box::new(Releasing {
             inner: engine,
@@ -121,10 +127,12 @@ fn timed(
     engine: &mut dyn WriteEngine,
     bar: &ProgressBar,
 ) -> Result<Outcome, RunError> {
-    let start = Instant::now();
-    run(source, shape, engine, &|| start.elapsed(), &mut |bytes| {
-        bar.inc(bytes);
-    })
+    let manner = Manner {
+        exceptions: true,
+        clock: &Stopwatch::start(),
+        stop: interrupt::flag(),
+    };
+    run(source, shape, engine, manner, &mut |bytes| bar.inc(bytes))
 }
 
 /// A bar on standard error; hidden with `--json` and where nobody watches.
@@ -152,8 +160,7 @@ fn verify(
 ) -> Result<Verification, Failure> {
     let (source, _) = open_source(&plan.file)?;
     let digest = |file| {
-        digest_of_accepted(&mut BufReader::new(file), shape, &outcome.exceptions)
-            .map_err(|error| Failure::io(&error))
+        digest_of_accepted(&mut BufReader::new(file), shape, outcome).map_err(|error| Failure::io(&error))
     };
     let expected = digest(source)?;
     let (by, found, window) = match sink {
@@ -241,10 +248,12 @@ fn report(
         elapsed_ns: u64::try_from(outcome.elapsed.as_nanos()).unwrap_or(u64::MAX),
         mib_per_second: per_second(outcome.bytes, outcome.elapsed) / f64::from(1 << 20),
         writes_per_second: per_second(outcome.writes, outcome.elapsed),
-        latency: outcome.latency,
-        submission: outcome.submission,
+        latency: outcome.times.total.finish(),
+        submission: outcome.times.submission.finish(),
         immediate: outcome.immediate,
         pending: outcome.pending,
+        abandoned: outcome.abandoned,
+        stopped: outcome.stopped,
         depth: outcome.depth,
         filter,
         sink,
