@@ -1,5 +1,7 @@
 //! The rules of WriteFile, in the model: every case on every target, under many schedules.
 
+#![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
+
 use std::{collections::BTreeSet, sync::mpsc};
 
 use kswrite_conform::{

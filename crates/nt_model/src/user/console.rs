@@ -47,7 +47,9 @@ impl Routines for Screen {
         Reply::Complete(match cpu.bytes_of(write) {
             Err(status) => IoStatus::failed(status),
             Ok(bytes) => {
-                bytes.iter().for_each(|byte| self.put(*byte));
+                for byte in &bytes {
+                    self.put(*byte);
+                }
                 IoStatus {
                     status: NtStatus::SUCCESS,
                     information: bytes.len(),
