@@ -296,7 +296,7 @@ impl Venue for Fake {
             later.reported &= later.id != id;
         }
         // Half of them are in time.
-        if id % 2 == 0 {
+        if id.is_multiple_of(2) {
             self.cancel_those(lane, |later| later.id == id);
         }
         if twice {

@@ -63,6 +63,12 @@ impl Sum {
         let place = placement(offset, taken, crc32c::crc32c(data));
         self.placement = self.placement.wrapping_add(place);
     }
+
+    fn join(&mut self, other: Self) {
+        self.writes += other.writes;
+        self.bytes += other.bytes;
+        self.placement = self.placement.wrapping_add(other.placement);
+    }
 }
 
 /// The books of one handle.
@@ -251,26 +257,29 @@ impl Ledger {
             match entry.outcome {
                 Outcome::Known(Some(taken)) => known.add(entry.offset, &data(), taken),
                 Outcome::Known(None) => {}
-                Outcome::Unknown => open.push((index, data(), entry.expected.possible())),
+                Outcome::Unknown => open.push((index, Self::ways(entry))),
                 Outcome::Pending => {
                     let text = "an account was asked for with writes pending: the harness is wrong";
                     return Err(Finding::new(Invariant::Progress, text));
                 }
             }
         }
-        let ways: usize = open.iter().map(|(_, _, possible)| possible.len()).product();
-        for way in 0..ways {
-            let chosen = Self::way(way, &open);
+        let count: usize = open.iter().map(|(_, ways)| ways.len()).product();
+        for number in 0..count {
+            let mut rest = number;
             let mut sum = known;
-            for (taken, (index, data, _)) in chosen.iter().zip(&open) {
-                if let (Some(taken), Some((_, entry))) = (taken, self.entries.get(*index)) {
-                    sum.add(entry.offset, data, *taken);
+            let mut chosen = Vec::with_capacity(open.len());
+            for (index, ways) in &open {
+                if let Some((taken, part)) = ways.get(rest % ways.len().max(1)) {
+                    sum.join(*part);
+                    chosen.push((*index, *taken));
                 }
+                rest /= ways.len().max(1);
             }
             if sum == target {
-                for (taken, (index, ..)) in chosen.iter().zip(&open) {
-                    if let Some((_, entry)) = self.entries.get_mut(*index) {
-                        entry.outcome = Outcome::Known(*taken);
+                for (index, taken) in chosen {
+                    if let Some((_, entry)) = self.entries.get_mut(index) {
+                        entry.outcome = Outcome::Known(taken);
                     }
                 }
                 return Ok(());
@@ -288,15 +297,17 @@ impl Ledger {
         Err(Finding::new(Invariant::Digest, text))
     }
 
-    /// The `way`-th of all combinations.
-    fn way(mut way: usize, open: &[(usize, Vec<u8>, Vec<Taken>)]) -> Vec<Taken> {
-        let choose = |(_, _, possible): &(usize, Vec<u8>, Vec<Taken>)| {
-            let count = possible.len().max(1);
-            let chosen = possible.get(way % count).copied().flatten();
-            way /= count;
-            chosen
+    /// The ways in which a write of unknown outcome can have gone, and what each adds.
+    fn ways(entry: &Entry) -> Vec<(Taken, Sum)> {
+        let data = bytes(entry.seed, entry.length);
+        let way = |taken: Taken| {
+            let mut sum = Sum::default();
+            if let Some(taken) = taken {
+                sum.add(entry.offset, &data, taken);
+            }
+            (taken, sum)
         };
-        open.iter().map(choose).collect()
+        entry.expected.possible().into_iter().map(way).collect()
     }
 
     fn check_counts(&self, state: &State) -> Result<(), Finding> {

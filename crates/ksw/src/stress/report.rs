@@ -61,6 +61,18 @@ pub struct Disturbances {
 }
 
 impl Disturbances {
+    /// Adds those of another round.
+    pub fn add(&mut self, other: &Self) {
+        self.cancel_all += other.cancel_all;
+        self.cancel_synchronous += other.cancel_synchronous;
+        self.releases += other.releases;
+        self.policies += other.policies;
+        self.looks += other.looks;
+        self.threads_ended += other.threads_ended;
+        self.processes_ended += other.processes_ended;
+        self.lent_for_good += other.lent_for_good;
+    }
+
     /// Every count with its name.
     pub fn rows(&self) -> [(&'static str, u64); 8] {
         [

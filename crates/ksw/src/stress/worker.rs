@@ -161,6 +161,22 @@ impl<V: Venue> Worker<V> {
         Ok(())
     }
 
+    /// Waits until at most a few writes are pending on each handle, for a thread that is going to end with
+    /// them: so few that all ways in which they can go can be tried.
+    ///
+    /// # Errors
+    ///
+    /// An invariant does not hold.
+    pub fn leave_few(&mut self) -> Result<(), Finding> {
+        for lane in 0..LANES {
+            if self.ledger(lane).is_some_and(|ledger| ledger.unknown() > 0) {
+                self.settle(lane, false)?;
+            }
+            self.drain(lane, MAX_UNKNOWN)?;
+        }
+        Ok(())
+    }
+
     /// Says that these writes will not be reported, because the thread that issued them has ended.
     pub fn will_not_hear_of(&mut self, ids: &[u64]) {
         for id in ids {
