@@ -237,7 +237,9 @@ mod tests {
     #[test]
     fn kinds_have_words() {
         assert_eq!(Kinds::SEEKABLE.to_string(), "sink, file");
-        let all = Kinds::WORDS.iter().fold(Kinds(0), |all, (kind, _)| all.and(*kind));
+        let all = Kinds::WORDS
+            .iter()
+            .fold(Kinds(0), |all, (kind, _)| all.and(*kind));
         assert!(Target::all().iter().all(|target| all.have(target)));
         assert!(Target::with_path("x").iter().all(|target| all.have(target)));
     }
