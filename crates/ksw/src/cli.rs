@@ -1,5 +1,6 @@
 //! The command line.
 
+pub mod conform;
 pub mod install;
 pub mod trace;
 
@@ -30,6 +31,8 @@ pub enum Command {
     Write(WriteArgs),
     /// Write a file to a file object, as KsWriteFile does, and show what was decided
     Ks(KsArgs),
+    /// Tell which rules of WriteFile a device, file or pipe keeps
+    Conform(conform::ConformArgs),
     /// Show what the filter counted, per path
     Stats(StatsArgs),
     /// Show what was decided for each write, and how it ended
@@ -52,6 +55,9 @@ pub enum Command {
     Uninstall(UninstallCommand),
     /// Gather versions, stacks, counters and logs in one file, to attach to a report
     Diag(DiagArgs),
+    /// What another process of a case does
+    #[command(name = conform::PLAY, hide = true)]
+    PlayRole(conform::PlayArgs),
 }
 
 const WRITE_EXAMPLES: &str = r"Examples:

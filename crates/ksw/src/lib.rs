@@ -6,12 +6,14 @@
 //! * [`report`], [`ks`], [`status`], [`digest`], [`measure`], [`table`]: what was found, each as one structure for
 //!   text and JSON.
 //! * [`page`]: the same as an HTML page.
+//! * [`conform`]: which rules of WriteFile are kept.
 //! * [`install`]: installing, removing, inspecting.
 //! * [`stress`]: programs of random operations, and books that tell when an invariant does not hold.
 //! * [`exit`]: exit codes.
 
 pub mod buffer;
 pub mod cli;
+pub mod conform;
 pub mod digest;
 pub mod exit;
 pub mod install;

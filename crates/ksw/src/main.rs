@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+#[cfg(not(windows))]
+mod elsewhere;
 #[cfg(windows)]
 mod windows;
 
@@ -12,9 +14,5 @@ fn main() -> ExitCode {
 
 #[cfg(not(windows))]
 fn main() -> ExitCode {
-    eprintln!(
-        "ksw writes to Windows devices: build it for x86_64-pc-windows-gnu (`cargo xtask build`) and run it on \
-         Windows or in Wine (`cargo xtask wine -- ksw --help`)."
-    );
-    ksw::exit::Exit::Usage.into()
+    elsewhere::main().into()
 }

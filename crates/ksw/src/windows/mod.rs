@@ -1,5 +1,6 @@
 //! The Windows part: opens devices, runs engines, asks drivers, installs.
 
+mod conform;
 mod device;
 mod devices;
 mod engine;
@@ -21,40 +22,8 @@ use std::fmt;
 
 use clap::Parser;
 use ksw::cli::{Cli, Command, InstallCommand, UninstallCommand};
-use ksw::exit::Exit;
-use kswrite_client::Error;
+use ksw::exit::{Exit, Failure};
 use serde::Serialize;
-
-/// Why a command gave up: one sentence, and the exit code.
-#[derive(Debug)]
-struct Failure {
-    exit: Exit,
-    message: String,
-}
-
-impl Failure {
-    fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self {
-            exit,
-            message: message.into(),
-        }
-    }
-
-    fn io(error: &impl fmt::Display) -> Self {
-        Self::new(Exit::Io, error.to_string())
-    }
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        let exit = if error.code().is_absence() {
-            Exit::Absent
-        } else {
-            Exit::Io
-        };
-        Self::new(exit, error.to_string())
-    }
-}
 
 /// Parses, runs, reports.
 pub(crate) fn main() -> Exit {
@@ -62,15 +31,14 @@ pub(crate) fn main() -> Exit {
     let cli = Cli::parse();
     match run(cli.command) {
         Ok(exit) => exit,
-        Err(failure) => {
-            eprintln!("ksw: {}", failure.message);
-            failure.exit
-        }
+        Err(failure) => failure.report(),
     }
 }
 
 fn run(command: Command) -> Result<Exit, Failure> {
     match command {
+        Command::Conform(args) => ksw::conform::command(&args, conform::open),
+        Command::PlayRole(args) => conform::play(&args),
         Command::Write(args) => write::command(args),
         Command::Ks(args) => ks::command(&args),
         Command::Stats(args) => stats::command(&args),

@@ -23,24 +23,22 @@ impl fmt::Display for Text<'_> {
         }
         write_reasons(f, rows, Verdict::Differs)?;
         write_reasons(f, rows, Verdict::NotRun)?;
-        self.write_counts(f)
+        write_counts(f, self.0)
     }
 }
 
-impl Text<'_> {
-    #[expect(clippy::cast_precision_loss, reason = "one decimal is shown")]
-    fn write_counts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let counts = Verdict::ALL.map(|verdict| format!("{} {}", self.0.count(verdict), verdict.words()));
-        let elapsed: u64 = self.0.rows.iter().map(|row| row.elapsed_ns).sum();
-        writeln!(
-            f,
-            "\n{}, in {:.1} s ({}: {})",
-            counts.join(", "),
-            elapsed as f64 / SECOND,
-            self.0.venue,
-            self.0.system
-        )
-    }
+#[expect(clippy::cast_precision_loss, reason = "one decimal is shown")]
+fn write_counts(f: &mut fmt::Formatter<'_>, results: &Results) -> fmt::Result {
+    let counts = Verdict::ALL.map(|verdict| format!("{} {}", results.count(verdict), verdict.words()));
+    let elapsed: u64 = results.rows.iter().map(|row| row.elapsed_ns).sum();
+    writeln!(
+        f,
+        "\n{}, in {:.1} s ({}: {})",
+        counts.join(", "),
+        elapsed as f64 / SECOND,
+        results.venue,
+        results.system
+    )
 }
 
 fn write_table(f: &mut fmt::Formatter<'_>, rows: &[Row]) -> fmt::Result {

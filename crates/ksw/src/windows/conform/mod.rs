@@ -1,0 +1,40 @@
+//! The native venue of `ksw conform`: the calls of Windows, or of Wine.
+
+mod case;
+mod devices;
+mod files;
+mod memory;
+mod native;
+mod pipes;
+mod processes;
+mod request;
+mod runner;
+mod transfer;
+mod venue;
+mod waiting;
+mod words;
+
+use ksw::cli::conform::PlayArgs;
+use ksw::exit::{Exit, Failure};
+use kswrite_conform::suite::Runner;
+
+use words::{checked, dos_error, last_error, made, preset, raw, wide};
+
+/// The native venue.
+pub(super) fn open() -> Result<Box<dyn Runner>, Failure> {
+    match runner::NativeRunner::new() {
+        Ok(runner) => Ok(Box::new(runner)),
+        Err(why) => Err(Failure::new(Exit::Io, why)),
+    }
+}
+
+/// Plays a role, and ends this process with the role's exit code.
+pub(super) fn play(args: &PlayArgs) -> Result<Exit, Failure> {
+    match processes::play(&args.role, &args.handles) {
+        Some(code) => std::process::exit(code.cast_signed()),
+        None => Err(Failure::new(
+            Exit::Usage,
+            format!("no role is called '{}'", args.role),
+        )),
+    }
+}
