@@ -43,6 +43,7 @@ const KNOWN: &[Known] = &[
     (122, "ERROR_INSUFFICIENT_BUFFER", "the buffer of the request is too small", "check that driver and program are of the same version"),
     (127, "ERROR_PROC_NOT_FOUND", "the system does not have this function", "use a newer version of Windows, or do without"),
     (170, "ERROR_BUSY", "requests are still outstanding", "wait for them, or close the other handles, and try again"),
+    (183, "ERROR_ALREADY_EXISTS", "something has this name already", "choose another name, or close it first"),
     (193, "ERROR_BAD_EXE_FORMAT", "the image is not a driver for this system", "build the image for this machine"),
     (230, "ERROR_BAD_PIPE", "the pipe is not in a state for this", "connect again"),
     (232, "ERROR_NO_DATA", "the pipe is being closed", "connect again"),
@@ -113,6 +114,10 @@ impl Win32Error {
     pub const IO_INCOMPLETE: Self = Self(996);
     /// `ERROR_INVALID_USER_BUFFER`.
     pub const INVALID_USER_BUFFER: Self = Self(1784);
+    /// `ERROR_HANDLE_EOF`: the end of the file is before this offset.
+    pub const HANDLE_EOF: Self = Self(38);
+    /// `ERROR_ALREADY_EXISTS`.
+    pub const ALREADY_EXISTS: Self = Self(183);
     /// `ERROR_NOT_FOUND`.
     pub const NOT_FOUND: Self = Self(1168);
     /// `ERROR_REVISION_MISMATCH`: the driver speaks another version of the protocol.

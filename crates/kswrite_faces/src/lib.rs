@@ -15,6 +15,7 @@ pub mod wts;
 #[cfg(windows)]
 pub use com::{
     DeviceTransport,
-    channel::{ChannelManager, Connection},
+    channel::{ChannelManager, Connection, open_channel},
+    link::DeviceLink,
     stream::Stream,
 };

@@ -66,6 +66,27 @@ impl IWTSVirtualChannel_Impl for VirtualChannel_Impl {
     }
 }
 
+/// A channel over a device, of which `callback` is told.
+#[must_use]
+pub fn open_channel(
+    transport: DeviceTransport,
+    bound: Bound,
+    callback: Option<IWTSVirtualChannelCallback>,
+) -> IWTSVirtualChannel {
+    let owner = PluginCallback::default();
+    if let Some(callback) = callback {
+        // Nobody else has it yet.
+        let _first = owner.0.set(FreeThreaded(callback));
+    }
+    VirtualChannel(Channel::open(
+        transport,
+        CHANNEL_CHUNK_LENGTH,
+        bound,
+        Arc::new(owner),
+    ))
+    .into()
+}
+
 /// A plug-in's callback, which it gives when it has accepted the channel.
 #[derive(Default)]
 struct PluginCallback(OnceLock<FreeThreaded<IWTSVirtualChannelCallback>>);

@@ -1,6 +1,7 @@
 //! The faces as Windows has them: COM objects over a device.
 
 pub(crate) mod channel;
+pub(crate) mod link;
 pub(crate) mod stream;
 
 use kswrite_client::AsyncFile;

@@ -1,0 +1,71 @@
+//! A device, each call to its end.
+
+use std::sync::{Mutex, PoisonError};
+
+use kswrite_client::{ByEvent, File, Finished, Operation, Started, Win32Error};
+
+use crate::wts::Link;
+
+/// A device or file, opened for reading and writing, each call to its end.
+#[derive(Debug)]
+pub struct DeviceLink {
+    file: File,
+    /// Operations that nobody uses now: each has an event, which is worth keeping.
+    idle: Mutex<Vec<Operation<ByEvent>>>,
+}
+
+impl DeviceLink {
+    /// Over an open file.
+    pub fn new(file: File) -> Self {
+        Self {
+            file,
+            idle: Mutex::default(),
+        }
+    }
+
+    /// The file, for overlapped operations of the caller's own.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    fn run(
+        &self,
+        start: impl FnOnce(Operation<ByEvent>) -> Started<ByEvent>,
+    ) -> Result<(u32, Vec<u8>), Win32Error> {
+        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let operation = idle().pop();
+        let operation = match operation {
+            Some(operation) => operation,
+            None => Operation::by_event().map_err(|error| error.code())?,
+        };
+        let Finished {
+            operation,
+            result,
+            buffer,
+            ..
+        } = start(operation).wait();
+        idle().push(operation);
+        Ok((result?, buffer))
+    }
+}
+
+impl Link for DeviceLink {
+    fn write(&self, offset: u64, bytes: &[u8]) -> Result<u32, Win32Error> {
+        let buffer = bytes.to_vec();
+        let (written, _) = self.run(|operation| operation.write_at(&self.file, offset, buffer))?;
+        Ok(written)
+    }
+
+    fn read(&self, offset: u64, length: usize) -> Result<Vec<u8>, Win32Error> {
+        let buffer = vec![0; length];
+        match self.run(|operation| operation.read_at(&self.file, offset, buffer)) {
+            Ok((read, mut buffer)) => {
+                buffer.truncate(read as usize);
+                Ok(buffer)
+            }
+            // Nothing is there yet.
+            Err(Win32Error::HANDLE_EOF) => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }
+}
