@@ -13,6 +13,7 @@ mod locks;
 mod mailslot;
 mod object;
 mod pipe;
+mod pipe_instance;
 mod pipe_queue;
 mod process;
 mod serial;

@@ -5,3 +5,4 @@ mod findings;
 mod io_manager;
 mod memory;
 mod stage;
+mod user;
