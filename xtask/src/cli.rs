@@ -9,12 +9,13 @@ use crate::cost::CoreOptions;
 use crate::fuzz::FuzzOptions;
 use crate::layout::Layout;
 use crate::mutants::MutantsOptions;
+use crate::package::PackageOptions;
 use crate::run::{BenchOptions, RunOptions};
 use crate::sanitize::SanitizeOptions;
 use crate::test::TestOptions;
 use crate::tools::{self, Purpose};
 use crate::wine::WineOptions;
-use crate::{build, check, clean, cost, fuzz, mutants, run, sanitize, test, wine};
+use crate::{build, check, clean, cost, fuzz, mutants, package, run, sanitize, test, wine};
 
 /// Every developer command of kswrite.
 ///
@@ -67,6 +68,12 @@ enum Command {
     /// learnt is kept in target/kswrite/fuzz, and the next run goes on from there. Needs a nightly toolchain, which
     /// rustup is asked for, and cargo-fuzz, which is built into target/kswrite/tools.
     Fuzz(FuzzOptions),
+    /// Make the package that a Windows test machine installs: stamped INF files, signed drivers and catalogues, symbols,
+    /// the harness and a guide, in target/kswrite/package.
+    ///
+    /// Signs with a test certificate that is made for this machine when there is none. The same commit makes the same
+    /// bytes. The exit code is 0 only if the package then verifies.
+    Package(PackageOptions),
     /// Check format, lints for Linux and for the Windows targets, and dependency edges.
     Check,
     /// Run a Windows program in the prepared Wine prefix, with the drivers loaded.
@@ -112,6 +119,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Mutants(options) => return mutants::mutants(&layout, &options),
         Command::Fuzz(options) => return fuzz::fuzz(&layout, &options),
         Command::Sanitize(options) => return sanitize::sanitize(&layout, &options),
+        Command::Package(options) => return package::package(&layout, &options),
         Command::Check => return check::check(&layout),
         Command::Wine(options) => return wine::command(&layout, &options),
         Command::CleanHost => clean::clean(&layout),

@@ -13,10 +13,12 @@ pub(crate) const NAMES: [&str; 2] = ["kswrite", "ksink"];
 /// Stamps all of them into `target/kswrite`, and once more for Wine into `target/kswrite/wine-inf`.
 pub(crate) fn stamp_all(layout: &Layout) -> Result<()> {
     for name in NAMES {
-        let source = layout.root.join("inf").join(name).with_extension("inx");
-        let text = fs::read_to_string(&source)?;
-        let stamped =
-            stamped(&text, env!("CARGO_PKG_VERSION")).with_context(|| layout.show(&source).to_string())?;
+        let stamp = Stamp {
+            architecture: "amd64",
+            version: env!("CARGO_PKG_VERSION"),
+            day: None,
+        };
+        let stamped = stamped_source(layout, name, &stamp)?;
         let file = format!("{name}.inf");
         stamp::write_if_changed(&layout.artifact(&file), stamped.as_bytes())?;
         stamp::write_if_changed(&layout.wine_inf().join(&file), for_wine(&stamped).as_bytes())?;
@@ -24,19 +26,39 @@ pub(crate) fn stamp_all(layout: &Layout) -> Result<()> {
     Ok(())
 }
 
+/// What is filled in.
+pub(crate) struct Stamp<'a> {
+    /// `$ARCH$`.
+    pub(crate) architecture: &'a str,
+    /// Three numbers; a fourth one, 0, is added.
+    pub(crate) version: &'a str,
+    /// `mm/dd/yyyy`; that of the source when left out.
+    pub(crate) day: Option<String>,
+}
+
+/// One of [`NAMES`], stamped.
+pub(crate) fn stamped_source(layout: &Layout, name: &str, stamp: &Stamp<'_>) -> Result<String> {
+    let source = layout.root.join("inf").join(name).with_extension("inx");
+    stamped(&fs::read_to_string(&source)?, stamp).with_context(|| layout.show(&source).to_string())
+}
+
 /// Fills in architecture, framework version and driver version. Line ends become those of Windows.
-fn stamped(text: &str, version: &str) -> Result<String> {
+fn stamped(text: &str, stamp: &Stamp<'_>) -> Result<String> {
     let mut out = String::with_capacity(text.len());
     let mut versions = 0;
     for line in text.lines() {
         let line = line
-            .replace("$ARCH$", "amd64")
+            .replace("$ARCH$", stamp.architecture)
             .replace("$KMDFVERSION$", wdk::KMDF);
         if let Some((date, _)) = line
             .strip_prefix("DriverVer")
             .and_then(|rest| rest.split_once(','))
         {
-            out.extend(["DriverVer", date, ",", version, ".0"]);
+            // What stands before the day: the equals sign and blanks.
+            let lead = date.len() - date.trim_start_matches(|c: char| !c.is_ascii_digit()).len();
+            let (lead, date) = date.split_at(lead);
+            let day = stamp.day.as_deref().unwrap_or(date);
+            out.extend(["DriverVer", lead, day, ",", stamp.version, ".0"]);
             versions += 1;
         } else {
             out.push_str(&line);
@@ -79,14 +101,23 @@ fn for_wine(stamped: &str) -> String {
 mod tests {
     use super::*;
 
+    fn stamp(day: Option<&str>) -> Stamp<'static> {
+        Stamp {
+            architecture: "arm64",
+            version: "1.2.3",
+            day: day.map(str::to_owned),
+        }
+    }
+
     #[test]
     fn placeholders_are_filled_in() {
         let text = "Signature=\"$Windows NT$\"\nDriverVer   = 11/20/2025, 0.0.0.0\n%P%=M,NT$ARCH$\n";
-        let stamped = stamped(text, "1.2.3").unwrap();
-        assert_eq!(
-            stamped,
-            "Signature=\"$Windows NT$\"\r\nDriverVer   = 11/20/2025,1.2.3.0\r\n%P%=M,NTamd64\r\n"
-        );
+        for (day, shown) in [(None, "11/20/2025"), (Some("01/02/2026"), "01/02/2026")] {
+            assert_eq!(
+                stamped(text, &stamp(day)).unwrap(),
+                format!("Signature=\"$Windows NT$\"\r\nDriverVer   = {shown},1.2.3.0\r\n%P%=M,NTarm64\r\n")
+            );
+        }
     }
 
     #[test]
@@ -99,6 +130,6 @@ mod tests {
 
     #[test]
     fn an_unknown_placeholder_is_refused() {
-        assert!(stamped("DriverVer=1/1/2025,0\nX=$MORE$\n", "1.2.3").is_err());
+        assert!(stamped("DriverVer=1/1/2025,0\nX=$MORE$\n", &stamp(None)).is_err());
     }
 }

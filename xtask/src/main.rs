@@ -8,6 +8,7 @@
 //! run/     the main job and its table; the benchmark in Wine
 //! cost/    what the core costs: instructions and time
 //! test/    every test on every venue, and the totals
+//! package/ what a Windows machine installs, signed
 //! check/   format, lints, dependency edges
 //! ```
 //! The files beside this one are what all of them use: where things lie (`layout`), how a command is run
@@ -24,6 +25,7 @@ mod interrupt;
 mod layout;
 mod libtest;
 mod mutants;
+mod package;
 mod platform;
 mod process;
 mod progress;

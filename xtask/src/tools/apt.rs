@@ -37,6 +37,7 @@ fn packages_of(need: Need) -> Result<Vec<String>> {
         Need::Rust => &["rustc-web", "cargo-web", "rust-web-src"],
         Need::Clippy => &["rust-web-clippy"],
         Need::Valgrind => &["valgrind"],
+        Need::Osslsigncode => &["osslsigncode", "openssl"],
         Need::Llvm => {
             let version = newest_llvm()?;
             let names = ["clang-#", "lld-#", "llvm-#", "libclang-#-dev"];

@@ -82,6 +82,18 @@ pub(crate) fn valgrind(layout: &Layout) -> Result<PathBuf> {
     find()
 }
 
+/// Finds osslsigncode, and openssl beside it; installs them if they are missing.
+pub(crate) fn osslsigncode(layout: &Layout) -> Result<PathBuf> {
+    let find = || {
+        which::which("openssl").context("no openssl")?;
+        which::which("osslsigncode").context("no osslsigncode")
+    };
+    if find().is_err() {
+        install(layout, &[Need::Osslsigncode])?;
+    }
+    find()
+}
+
 /// Installs what is missing, or says what to install.
 fn install(layout: &Layout, missing: &[Need]) -> Result<()> {
     if !apt::available() {
@@ -100,6 +112,7 @@ enum Need {
     Rust,
     Clippy,
     Valgrind,
+    Osslsigncode,
 }
 
 impl Need {
@@ -131,6 +144,7 @@ impl Need {
                 "the Rust targets x86_64-pc-windows-msvc and x86_64-pc-windows-gnu (rustup target add)"
             }
             Self::Valgrind => "valgrind",
+            Self::Osslsigncode => "osslsigncode and openssl",
             Self::Clippy => "clippy of the toolchain that builds for Windows",
         }
     }
