@@ -2,12 +2,14 @@
 
 use kmdf::{DeviceInit, Driver, DriverEvents, NtStatus, Object, context_type};
 
-use crate::{control::Control, device};
+use crate::{control::Control, device, ffi::etw};
 
 /// What lives as long as the driver.
 pub struct DriverContext {
     /// The control device, there as long as there is a filtered device.
     pub control: Control,
+    /// The ETW provider.
+    pub etw: etw::Registration,
 }
 
 context_type!(DriverContext);
@@ -32,6 +34,7 @@ pub fn initialize(driver: &Driver) -> Result<(), NtStatus> {
     driver
         .set_context(DriverContext {
             control: Control::new()?,
+            etw: etw::Registration::new(),
         })
         .map(|_| ())
 }

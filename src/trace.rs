@@ -1,6 +1,6 @@
 //! The trace: records of what was decided for each write, and how it ended.
 //!
-//! Off, it costs a write one relaxed load. On, a write takes a number, and one spin lock for each of its records,
+//! They go to a ring, which a program reads, and to ETW. Off, they cost a write one relaxed load. On, a write takes a number, and one spin lock for each of its records,
 //! held for the copy of it; nothing is allocated, and nobody waits for a reader but for the copy of one answer.
 
 use core::{
@@ -17,10 +17,14 @@ use kswrite_state::{
 use kswrite_wire::trace::{Batch, MAX_BATCH, Record, State};
 use zerocopy::IntoBytes;
 
+use crate::ffi::etw;
+
 /// Who wants records: bits of [`WANTED`].
 mod wanted {
     /// The ring.
     pub(super) const BY_RING: u32 = 1;
+    /// A session of ETW.
+    pub(super) const BY_ETW: u32 = 2;
 }
 
 /// Whether anybody wants records. Set after there is somebody to take them, and nothing is published with it:
@@ -106,6 +110,9 @@ pub fn whole(operation: Operation, facts: &Facts, decision: &Decision, io: IoSta
 }
 
 fn keep(record: Record) {
+    if WANTED.load(Ordering::Relaxed) & wanted::BY_ETW != 0 {
+        etw::write(&record);
+    }
     if let Some(ring) = &mut KEPT.lock().ring {
         ring.push(|sequence| Record { sequence, ..record });
     }
@@ -163,6 +170,13 @@ pub fn set(records: Option<u32>) -> Result<(), NtStatus> {
     }
     want(wanted::BY_RING, wanted.is_some());
     Ok(())
+}
+
+/// A session of ETW wants events, or the last one that did does not any more.
+///
+/// IRQL: any.
+pub fn want_events(on: bool) {
+    want(wanted::BY_ETW, on);
 }
 
 fn want(by: u32, on: bool) {

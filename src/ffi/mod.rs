@@ -6,6 +6,7 @@ pub mod cancel;
 pub mod capture;
 pub mod driver_ref;
 pub mod entry;
+pub mod etw;
 pub mod event;
 pub mod file_write;
 pub mod guarded;

@@ -30,6 +30,29 @@ pub struct Guid {
     pub data4: [u8; 8],
 }
 
+/// Name of the ETW provider of the filter.
+pub const ETW_PROVIDER: &str = "KsWrite.Filter";
+/// Its GUID, which follows from the name: `{5b080970-d480-51fe-e942-991d7c3e6b2a}`.
+pub const ETW_PROVIDER_ID: Guid = Guid {
+    data1: 0x5b08_0970,
+    data2: 0xd480,
+    data3: 0x51fe,
+    data4: [0xe9, 0x42, 0x99, 0x1d, 0x7c, 0x3e, 0x6b, 0x2a],
+};
+
+impl Guid {
+    /// As it lies in memory.
+    pub const fn to_bytes(self) -> [u8; 16] {
+        let ([a, b, c, d], [e, f], [g, h]) = (
+            self.data1.to_le_bytes(),
+            self.data2.to_le_bytes(),
+            self.data3.to_le_bytes(),
+        );
+        let [i, j, k, l, m, n, o, p] = self.data4;
+        [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p]
+    }
+}
+
 /// Device interface class of all sinks: `{6f0c6e3b-2a0a-4f57-9d6b-7c1c2f4f5a10}`.
 pub const SINK_INTERFACE: Guid = Guid {
     data1: 0x6f0c_6e3b,

@@ -41,6 +41,12 @@ pub const UNMAP_BYTES: ControlCode = ControlCode::new(0x89, Access::Write);
 /// In: [`Watch`]. Out: [`SentIrps`], those that were seen since the last call.
 pub const WATCH_WRITES: ControlCode = ControlCode::new(0x8A, Access::Write);
 
+/// In: [`EtwEnable`]. Enables or disables an ETW provider of a driver, as a trace session does; those that are
+/// registered later are as new. `STATUS_INVALID_PARAMETER`: there is no such provider.
+pub const ENABLE_ETW: ControlCode = ControlCode::new(0x8B, Access::Write);
+/// In: [`EtwCursor`]. Out: [`EtwBatch`], and behind it events, each an [`EtwEvent`] with its bytes.
+pub const READ_ETW: ControlCode = ControlCode::new(0x8C, Access::Read);
+
 /// How many stacks a call changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable)]
 #[repr(C)]
@@ -232,6 +238,71 @@ pub struct SentIrps {
     pub irps: [SentIrp; 4],
 }
 
+/// What a trace session wants of a provider.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C)]
+pub struct EtwEnable {
+    /// The GUID of the provider, as it lies in memory.
+    pub provider: [u8; 16],
+    /// Events with one of these keywords, or with none. 0: all.
+    pub keywords: u64,
+    /// 1: enable. 0: disable.
+    pub on: u32,
+    /// Events of this level or below, from 1 (critical) to 5 (verbose).
+    pub level: u32,
+}
+
+/// From where to read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C)]
+pub struct EtwCursor {
+    /// The number of the first event wanted. Beyond what there is: from the next one on.
+    pub from: u64,
+}
+
+/// What stands before the events of an answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C)]
+pub struct EtwBatch {
+    /// Where to go on.
+    pub next: u64,
+    /// Events from the wanted one on that are gone.
+    pub lost: u64,
+}
+
+/// One event: `EVENT_DESCRIPTOR`, and what was written with it. The three kinds of bytes follow in this order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C)]
+pub struct EtwEvent {
+    /// The GUID of the provider, as it lies in memory.
+    pub provider: [u8; 16],
+    /// `Keyword`.
+    pub keyword: u64,
+    /// `Id`.
+    pub id: u16,
+    /// `Task`.
+    pub task: u16,
+    /// `Version`.
+    pub version: u8,
+    /// `Channel`.
+    pub channel: u8,
+    /// `Level`.
+    pub level: u8,
+    /// `Opcode`.
+    pub opcode: u8,
+    /// Bytes of provider metadata.
+    pub traits_bytes: u32,
+    /// Bytes of event metadata.
+    pub metadata_bytes: u32,
+    /// Bytes of data.
+    pub data_bytes: u32,
+    /// Zero.
+    pub reserved: u32,
+}
+
+const _: () = assert!(size_of::<EtwEnable>() == 32);
+const _: () = assert!(size_of::<EtwBatch>() == 16);
+const _: () = assert!(size_of::<EtwEvent>() == 48);
 const _: () = assert!(size_of::<FileFields>() == 8 + 4 * 4);
 const _: () = assert!(size_of::<FileChange>() == 8 + size_of::<FileFields>());
 const _: () = assert!(size_of::<SentIrp>() == 2 * 8 + 6 * 4);

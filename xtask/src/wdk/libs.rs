@@ -16,7 +16,8 @@ use crate::step;
 use crate::tools::Llvm;
 
 /// Libraries that the WDK has and wdk-build links, of which the drivers need nothing.
-const EMPTY: [&str; 2] = ["wmilib", "BufferOverflowFastFailK"];
+/// rpcrt4 is asked for by `tracelogging`, for a function that makes GUIDs, which no driver calls.
+const EMPTY: [&str; 3] = ["wmilib", "BufferOverflowFastFailK", "rpcrt4"];
 
 /// Makes all of them anew.
 pub(super) fn make(layout: &Layout, llvm: &Llvm) -> Result<()> {

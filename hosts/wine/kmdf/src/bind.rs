@@ -8,7 +8,9 @@ use wdk_sys::{
     STATUS_NOINTERFACE, STATUS_NOT_SUPPORTED, STATUS_SUCCESS, ULONG,
 };
 use wine_nt::strings::Wide;
-use wine_nt::{drivers, files, hooks, image, mdl, objects, own_irps, pool, quarantine, report, user_irp};
+use wine_nt::{
+    drivers, etw, files, hooks, image, mdl, objects, own_irps, pool, quarantine, report, user_irp,
+};
 use wine_state::bind as rules;
 
 use crate::client::{self, Client};
@@ -134,6 +136,7 @@ extern "system" fn version_unbind(
     mdl::report_leaks(name, base);
     own_irps::report_leaks(name, base);
     objects::report_leaks(name, base);
+    etw::report_leaks(name, base);
     object::report_leaks(&client);
     report::line(format_args!("unbound {name}"));
     drivers::remove(&client.record);

@@ -2,9 +2,9 @@
 #![expect(unsafe_code, reason = "a driver of its own, with raw IRPs")]
 
 use kswrite_wire::wine_host::{
-    ATTACH_ANOTHER, ATTACH_FILTER, CONTROL_DEVICE, CONTROL_LINK, Counters, DETACH_FILTER, Fault, FileChange,
-    FileHandle, GET_COUNTERS, GET_FILE_OBJECT, MAP_BYTES, Mapped, PreviousMode, SET_FAULT, SET_FILE_OBJECT,
-    SET_PREVIOUS_MODE, UNMAP_BYTES, WATCH_WRITES, Watch,
+    ATTACH_ANOTHER, ATTACH_FILTER, CONTROL_DEVICE, CONTROL_LINK, Counters, DETACH_FILTER, ENABLE_ETW,
+    EtwCursor, EtwEnable, Fault, FileChange, FileHandle, GET_COUNTERS, GET_FILE_OBJECT, MAP_BYTES, Mapped,
+    PreviousMode, READ_ETW, SET_FAULT, SET_FILE_OBJECT, SET_PREVIOUS_MODE, UNMAP_BYTES, WATCH_WRITES, Watch,
 };
 use wdk_sys::{
     DO_BUFFERED_IO, FILE_DEVICE_SECURE_OPEN, FILE_DEVICE_UNKNOWN, IRP_MJ_DEVICE_CONTROL, NTSTATUS,
@@ -13,7 +13,9 @@ use wdk_sys::{
 };
 use wine_nt::irp::Irp;
 use wine_nt::strings::Wide;
-use wine_nt::{faults, file_fields, files, mapped, mdl, misc, objects, own_irps, pool, report, sent, sys};
+use wine_nt::{
+    etw, faults, file_fields, files, mapped, mdl, misc, objects, own_irps, pool, report, sent, sys,
+};
 use zerocopy::{FromBytes, IntoBytes};
 
 use crate::{object, request, stacker};
@@ -133,6 +135,13 @@ fn for_tests(code: u32, buffer: &mut [u8], input: usize, output: usize) -> Resul
         let seen = sent::watch(given::<Watch>(buffer, input)?.on != 0);
         room(output, size_of_val(&seen))?;
         answer(buffer, &seen)
+    } else if code == ENABLE_ETW.0 {
+        etw::enable(&given::<EtwEnable>(buffer, input)?)?;
+        Ok(0)
+    } else if code == READ_ETW.0 {
+        let from = given::<EtwCursor>(buffer, input)?.from;
+        let room = buffer.get_mut(..output).unwrap_or_default();
+        etw::read(from, room).ok_or(STATUS_BUFFER_TOO_SMALL)
     } else {
         Err(STATUS_INVALID_DEVICE_REQUEST)
     }

@@ -7,7 +7,7 @@
 
 use core::arch::naked_asm;
 
-use crate::{image, mdl, misc, objects, own_irps, pool, report, thread_irps};
+use crate::{etw, image, mdl, misc, objects, own_irps, pool, report, thread_irps};
 
 /// An entry that passes the return address as argument `$register`.
 macro_rules! entry {
@@ -83,6 +83,10 @@ macro_rules! replacements {
 }
 
 static REPLACEMENTS: &[Replacement] = replacements! {
+    EtwRegister => etw::etw_register,
+    EtwSetInformation => etw::etw_set_information,
+    EtwUnregister => etw::etw_unregister,
+    EtwWriteTransfer => etw::etw_write_transfer,
     ExAllocatePool2 => ex_allocate_pool2,
     ExAllocatePoolWithTag => ex_allocate_pool_with_tag,
     ExFreePool => ex_free_pool,

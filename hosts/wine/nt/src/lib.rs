@@ -20,6 +20,7 @@ extern crate alloc;
 pub mod caller;
 pub mod counts;
 pub mod drivers;
+pub mod etw;
 pub mod faults;
 pub mod file_fields;
 pub mod files;
