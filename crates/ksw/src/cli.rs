@@ -2,6 +2,7 @@
 
 pub mod conform;
 pub mod install;
+pub mod stress;
 pub mod trace;
 
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use kswrite_wire::{file_write, wine_host::Service};
 
 pub use self::install::{DiagArgs, InstallCommand, UninstallCommand};
+pub use self::stress::StressArgs;
 use crate::exit;
 use crate::plan::{Access, Engine, WriteOptions};
 use crate::script::ScriptText;
@@ -33,6 +35,8 @@ pub enum Command {
     Ks(KsArgs),
     /// Tell which rules of WriteFile a device, file or pipe keeps
     Conform(conform::ConformArgs),
+    /// Write at random, cancel, close and end at random, and check every write
+    Stress(StressArgs),
     /// Show what the filter counted, per path
     Stats(StatsArgs),
     /// Show what was decided for each write, and how it ended
@@ -430,6 +434,7 @@ mod tests {
             "ksw --help",
             "ksw write --help",
             "ksw ks --help",
+            "ksw stress --help",
             "ksw stats --help",
             "ksw sink --help",
             "ksw sink script --help",

@@ -14,6 +14,7 @@ mod setup;
 mod sink;
 mod stats;
 mod status;
+mod stress;
 mod trace;
 mod version;
 mod write;
@@ -41,6 +42,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::PlayRole(args) => conform::play(&args),
         Command::Write(args) => write::command(args),
         Command::Ks(args) => ks::command(&args),
+        Command::Stress(args) => stress::command(args),
         Command::Stats(args) => stats::command(&args),
         Command::Trace(args) => trace::command(&args),
         Command::Policy(args) => policy::command(&args),
