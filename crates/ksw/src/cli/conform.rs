@@ -50,6 +50,9 @@ pub struct ConformArgs {
     /// Write the results as JUnit's XML; `-` as above
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
+    /// Write the results as a page that is read without network; `-` as above
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
     /// Compare with the results of an earlier run, which `--json` wrote
     #[arg(long, value_name = "RESULTS.json")]
     pub against: Option<PathBuf>,
