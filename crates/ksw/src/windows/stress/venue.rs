@@ -16,7 +16,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use super::registry::Registry;
 
-/// How often a request is repeated that a cancel has hit.
+/// How often an open or a request is repeated that a cancel has hit.
 const ATTEMPTS: u32 = 1000;
 /// How many events can be waited for at once.
 const AT_ONCE: usize = 64;
@@ -105,14 +105,11 @@ impl Native {
         O: FromBytes,
     {
         let Lane { file, path, .. } = self.lane(lane)?;
-        let mut attempts = 0;
-        loop {
-            attempts += 1;
-            match control(file, code, input) {
-                Err(Win32Error::OPERATION_ABORTED) if attempts < ATTEMPTS => {}
-                answer => return answer.map_err(|error| Error::new(format!("{what} {path}"), error)),
-            }
-        }
+        repeated(
+            || control(file, code, input),
+            |error| *error == Win32Error::OPERATION_ABORTED,
+        )
+        .map_err(|error| Error::new(format!("{what} {path}"), error))
     }
 
     fn count(&self, is_kind: fn(&Held) -> bool) -> usize {
@@ -186,6 +183,17 @@ impl Native {
     }
 }
 
+/// Calls again while the call is cancelled.
+fn repeated<T, E>(call: impl Fn() -> Result<T, E>, is_cancelled: impl Fn(&E) -> bool) -> Result<T, E> {
+    let mut attempts = 1;
+    loop {
+        match call() {
+            Err(error) if is_cancelled(&error) && attempts < ATTEMPTS => attempts += 1,
+            answer => return answer,
+        }
+    }
+}
+
 /// Ends one write, if its completion has come.
 fn take<S: Signal>(
     id: u64,
@@ -232,7 +240,11 @@ impl Venue for Native {
             synchronous: engine == Engine::Sync,
             ..OpenFlags::default()
         };
-        let file = File::open_with(&path, Access::ReadWrite, flags)?;
+        // A cancel of synchronous calls hits an open too.
+        let file = repeated(
+            || File::open_with(&path, Access::ReadWrite, flags),
+            |error| error.code() == Win32Error::OPERATION_ABORTED,
+        )?;
         if engine == Engine::Port {
             self.port.associate(&file)?;
         }
