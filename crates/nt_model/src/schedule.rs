@@ -15,7 +15,7 @@ pub enum Stop {
     Ready,
     /// It waits for something.
     Blocked,
-    /// It ended in the middle of what it did, and never runs again. What is on its stack is left as it is.
+    /// It ended in the middle of what it did, and never runs again.
     Gone,
 }
 
@@ -138,7 +138,8 @@ impl Scheduler {
             return;
         };
         match thread.resume(resume) {
-            // Its stack cannot be unwound where panics abort, so it is not taken back.
+            // To drop it is to unwind it, which cannot be done where panics abort: its stack is not taken back there.
+            CoroutineResult::Yield(Stop::Gone) if cfg!(panic = "unwind") => drop(thread),
             CoroutineResult::Yield(Stop::Gone) => std::mem::forget(thread),
             CoroutineResult::Yield(stop) => *slot = Some((thread, stop)),
             CoroutineResult::Return(()) => self.stacks.push(thread.into_stack()),

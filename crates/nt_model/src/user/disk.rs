@@ -19,8 +19,8 @@ use super::{
 };
 use crate::{Arrived, Cpu, DeviceId, FileId, Reply, Routines, World};
 
-/// Bytes of a sector.
-const SECTOR_BYTES: u32 = 512;
+/// Bytes of a sector, as of the disks of today.
+const SECTOR_BYTES: u32 = 4096;
 /// Bytes of a page of contents.
 const PAGE: u64 = PAGE_BYTES as u64;
 const PAGE_BYTES: usize = 4096;

@@ -80,14 +80,14 @@ fn an_uncached_write_completes_later_and_cannot_be_cancelled() {
         let event = cpu.nt_create_event(true, true).expect("an event");
         let write = NtTransfer {
             event: Some(event),
-            buffer: rig.world.user_buffer(&[7; 512]),
-            length: 512,
+            buffer: rig.world.user_buffer(&[7; 4096]),
+            length: 4096,
             ..rig.transfer(file, b"")
         };
         assert_eq!(cpu.nt_write(&write), NtStatus::PENDING);
         let _late = cpu.nt_cancel_io_ex(file, None);
         assert_eq!(cpu.nt_wait_for(event, TimeOut::Never), Ok(true));
-        assert_eq!(rig.io(write.status_block), success(512));
+        assert_eq!(rig.io(write.status_block), success(4096));
     });
 }
 

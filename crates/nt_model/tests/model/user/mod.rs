@@ -264,3 +264,20 @@ fn a_thread_outside_of_a_process_has_no_handles() {
     let opened = cpu.open_device(device, options, FileFlags::default());
     assert_eq!(opened, Err(NtStatus::INVALID_HANDLE));
 }
+
+#[test]
+fn an_offset_that_makes_no_sense_is_refused_before_the_event_is_touched() {
+    under_all_schedules(|cpu, rig| {
+        let event = cpu.nt_create_event(true, true).expect("an event");
+        for (synchronous, offset) in [(true, -3), (false, -3), (false, -2), (true, i64::MIN)] {
+            let write = NtTransfer {
+                event: Some(event),
+                offset: Some(offset),
+                ..rig.transfer(rig.file(cpu, "file", synchronous), b"hello")
+            };
+            assert_eq!(cpu.nt_write(&write), NtStatus::INVALID_PARAMETER);
+            assert_eq!(cpu.nt_wait_for(event, TimeOut::AtOnce), Ok(true));
+            assert_eq!(rig.world.block(write.status_block).writes, 0);
+        }
+    });
+}

@@ -163,3 +163,16 @@ fn a_mailslot_keeps_messages_for_a_reader_that_does_not_wait() {
         );
     });
 }
+
+#[test]
+fn a_write_of_no_bytes_wakes_no_reader_of_a_pipe_of_bytes() {
+    under_all_schedules(|cpu, rig| {
+        let (reader, writer) = rig.pipes.socket_pair(cpu).expect("two ends");
+        let read = rig.transfer(reader, &[0; 4]);
+        assert_eq!(cpu.nt_read(&read), NtStatus::PENDING);
+        assert_eq!(rig.write(cpu, writer, b""), NtStatus::SUCCESS);
+        assert_eq!(rig.world.block(read.status_block).writes, 0);
+        assert_eq!(rig.write(cpu, writer, b"ab"), NtStatus::SUCCESS);
+        assert_eq!(rig.io(read.status_block), success(2));
+    });
+}
