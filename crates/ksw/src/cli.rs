@@ -1,5 +1,6 @@
 //! The command line.
 
+pub mod bench;
 pub mod conform;
 pub mod install;
 pub mod stress;
@@ -35,6 +36,8 @@ pub enum Command {
     Ks(KsArgs),
     /// Tell which rules of WriteFile a device, file or pipe keeps
     Conform(conform::ConformArgs),
+    /// Measure how fast a device takes writes, and compare with and without the filter
+    Bench(Box<bench::BenchArgs>),
     /// Write at random, cancel, close and end at random, and check every write
     Stress(StressArgs),
     /// Show what the filter counted, per path
@@ -434,6 +437,7 @@ mod tests {
             "ksw --help",
             "ksw write --help",
             "ksw ks --help",
+            "ksw bench --help",
             "ksw stress --help",
             "ksw stats --help",
             "ksw sink --help",

@@ -5,12 +5,14 @@
 //! * [`trace`], [`policy`]: the filter's records of writes, and what it may do with them.
 //! * [`report`], [`ks`], [`status`], [`digest`], [`measure`], [`table`]: what was found, each as one structure for
 //!   text and JSON.
+//! * [`bench`]: how fast a device is.
 //! * [`page`]: the same as an HTML page.
 //! * [`conform`]: which rules of WriteFile are kept.
 //! * [`install`]: installing, removing, inspecting.
 //! * [`stress`]: programs of random operations, and books that tell when an invariant does not hold.
 //! * [`exit`]: exit codes.
 
+pub mod bench;
 pub mod buffer;
 pub mod cli;
 pub mod conform;

@@ -31,6 +31,9 @@ impl Engine {
     /// The engines that keep writes outstanding on every system, in the order in which tables list them.
     pub const ALL: [Self; 3] = [Self::Iocp, Self::Event, Self::Apc];
 
+    /// All engines.
+    pub const EVERY: [Self; 5] = [Self::Iocp, Self::Event, Self::Apc, Self::Sync, Self::Ioring];
+
     /// The word used on the command line and in tables.
     pub const fn word(self) -> &'static str {
         match self {

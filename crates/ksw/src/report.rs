@@ -179,6 +179,30 @@ impl FilterCounters {
         }
     }
 
+    /// What was counted in both. `devices` and `in_flight` are those of `other`, the later one.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
+        Self {
+            devices: other.devices,
+            in_flight: other.in_flight,
+            attempted: self.attempted.saturating_add(other.attempted),
+            fast: self.fast.saturating_add(other.fast),
+            declined: self.declined.saturating_add(other.declined),
+            skipped: self.skipped.saturating_add(other.skipped),
+            faulted: self.faulted.saturating_add(other.faulted),
+            irp: self.irp.saturating_add(other.irp),
+            inline: self.inline.saturating_add(other.inline),
+            pended: self.pended.saturating_add(other.pended),
+            cancelled: self.cancelled.saturating_add(other.cancelled),
+            failed: self.failed.saturating_add(other.failed),
+            rejected: self.rejected.saturating_add(other.rejected),
+            fast_bytes: self.fast_bytes.saturating_add(other.fast_bytes),
+            irp_bytes: self.irp_bytes.saturating_add(other.irp_bytes),
+            forwarded_fast: self.forwarded_fast.saturating_add(other.forwarded_fast),
+            bypassed: self.bypassed.saturating_add(other.bypassed),
+        }
+    }
+
     /// Which ways the writes took: `fast`, `irp`, `fast+irp`, `bypass`, or `none` when nothing passed the filter.
     pub const fn path(&self) -> &'static str {
         match (self.fast > 0, self.irp > 0) {

@@ -1,5 +1,6 @@
 //! The Windows part: opens devices, runs engines, asks drivers, installs.
 
+mod bench;
 mod conform;
 mod device;
 mod devices;
@@ -40,6 +41,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Conform(args) => ksw::conform::command(&args, conform::open),
         Command::PlayRole(args) => conform::play(&args),
+        Command::Bench(args) => bench::command(&args),
         Command::Write(args) => write::command(args),
         Command::Ks(args) => ks::command(&args),
         Command::Stress(args) => stress::command(args),
