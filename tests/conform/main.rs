@@ -2,6 +2,8 @@
 
 #![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
+mod defects;
+
 use std::{collections::BTreeSet, sync::mpsc};
 
 use kswrite_conform::{

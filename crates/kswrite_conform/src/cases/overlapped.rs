@@ -354,8 +354,8 @@ fn what_is_set(stage: &Stage<'_>) -> Ended {
     stage.expect("the event while it pends", Waited::TimedOut, waited)?;
     let early = stage.os().overlapped_state(overlapped);
     stage.expect("Internal while it pends", NtStatus::PENDING, status_in(early))?;
-    let bytes = [u64::from(UNTOUCHED), 0];
-    stage.expect_one_of("InternalHigh while it pends", &bytes, early.internal_high)?;
+    let bytes = u32::try_from(early.internal_high).unwrap_or(u32::MAX);
+    stage.expect_one_of("InternalHigh while it pends", &[UNTOUCHED, 0], bytes)?;
     stage.expect("the offset while it pends", offset, early.offset)?;
     stage.let_go(&ends, BLOCK as usize)?;
     wait_until(stage, "the event", event)?;

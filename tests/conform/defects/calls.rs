@@ -1,143 +1,27 @@
-//! A suite is worth what it finds: calls that break a rule, and the rules whose cases must see it.
+//! The calls of the model, with a defect in front.
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard},
 };
 
 use kswrite_client::Win32Error;
 use kswrite_conform::{
     Venue,
-    model::ModelRunner,
-    result::{Results, Row, Verdict},
-    suite::{self, CaseBody, Runner, Selection},
-    target::Target,
     win32::{
-        Access, Body, Buffer, Count, Data, Disposition, From, Handle, LAST_ERROR_BEFORE, NamedPipe, NtWrite, Open, Ov,
-        Overlapped, OverlappedState, Packet, Patience, Protection, Resource, Returned, Routine, SKIP_SET_EVENT,
-        UNTOUCHED, Waited, Win32,
+        Access, Body, Buffer, Count, Data, From, Handle, LAST_ERROR_BEFORE, NamedPipe, NtWrite, Open, Ov,
+        Overlapped, OverlappedState, Packet, Patience, Protection, Resource, Returned, Routine,
+        SKIP_SET_EVENT, UNTOUCHED, Waited, Win32,
     },
 };
 use kswrite_core::NtStatus;
 use kswrite_wire::sink::{Script, State};
 
-use crate::{UNSEEN, everything, words};
+use super::Defect::{self, self as D};
 
-/// What the calls do wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Defect {
-    /// A handle for reading can write.
-    ReadIsWrite,
-    /// FILE_APPEND_DATA is any writing.
-    AppendIsWrite,
-    /// FILE_FLAG_OVERLAPPED is ignored.
-    NeverOverlapped,
-    /// FILE_FLAG_WRITE_THROUGH is ignored.
-    NeverWriteThrough,
-    /// FILE_FLAG_WRITE_THROUGH is assumed.
-    AlwaysWriteThrough,
-    /// FILE_FLAG_NO_BUFFERING is ignored.
-    NeverUnbuffered,
-    /// Files are not signalled.
-    HandleNotSignalled,
-    /// An offset is cut to 32 bits, but for the one that appends.
-    OffsetOf32Bits,
-    /// The low bit of hEvent is ignored.
-    LowBitIgnored,
-    /// The offset in the OVERLAPPED changes.
-    OffsetChanges,
-    /// Internal says that all is well.
-    InternalIsSuccess,
-    /// A file is longer than it is.
-    FileGrows,
-    /// The position is always 0.
-    PositionStays,
-    /// Time goes back.
-    TimeGoesBack,
-    /// Locks lock nothing.
-    LocksIgnored,
-    /// Volumes are not locked or dismounted.
-    VolumesStayMounted,
-    /// Notification modes are ignored.
-    ModesIgnored,
-    /// The cursor of a console does not move.
-    CursorStays,
-    /// Timeouts of serial ports are errors.
-    TimeoutIsError,
-    /// A pipe always waits.
-    PipesWait,
-    /// Pipes have more room than they should.
-    PipesAreWide,
-    /// WriteFile leaves the count alone on a failure.
-    CountUntouched,
-    /// WriteFile wants a count.
-    CountRequired,
-    /// WriteFile counts a byte too few.
-    CountTooSmall,
-    /// WriteFile makes an OVERLAPPED up.
-    OverlappedMadeUp,
-    /// WriteFile ignores the OVERLAPPED of a synchronous handle.
-    OverlappedIgnored,
-    /// WriteFile writes a byte where none was given.
-    NothingIsAByte,
-    /// WriteFile sets the last error to 0 on success.
-    LastErrorCleared,
-    /// WriteFile has one error for everything.
-    OneError,
-    /// WriteFile does not know ERROR_IO_PENDING.
-    PendingIsFailure,
-    /// WriteFile sets the event when it returns.
-    EventSetAtOnce,
-    /// WriteFile resets the event when it returns TRUE.
-    EventNotSet,
-    /// WriteFile refuses offsets.
-    OffsetRefused,
-    /// Nothing can be written.
-    EverythingDenied,
-    /// What is read has another first byte.
-    ReadsWrong,
-    /// NtWriteFile takes any negative offset for 0.
-    NegativeIsZero,
-    /// NtWriteFile and WriteFileEx forget the routine.
-    RoutineForgotten,
-    /// A completion routine runs twice.
-    RoutineTwice,
-    /// GetOverlappedResult never says ERROR_IO_INCOMPLETE.
-    NeverIncomplete,
-    /// GetOverlappedResult counts a byte too few.
-    ResultTooSmall,
-    /// CancelIo cancels what all threads have pending.
-    CancelIoOfAll,
-    /// CancelIo does nothing, and says so.
-    CancelIoRefused,
-    /// CancelIoEx without an OVERLAPPED cancels what this thread has pending.
-    CancelIoExOfThread,
-    /// CancelIoEx cancels everything.
-    CancelIoExOfAll,
-    /// No cancel does anything.
-    CancelsIgnored,
-    /// A file is not bound to its port.
-    PortIgnored,
-    /// Packets have no key.
-    KeyLost,
-    /// Packets are lost.
-    PacketLost,
-    /// There is always one more packet.
-    PacketInvented,
-    /// Another process does nothing.
-    ProcessDoesNothing,
-    /// Nothing runs out.
-    NothingRunsOut,
-}
-
-use Defect as D;
-
-/// What each defect must break.
-const FOUND: &[(Defect, &[&str])] = &[
-];
-
+/// What the calls remember.
 #[derive(Default)]
-struct Seen {
+pub(crate) struct Seen {
     /// The content of each OVERLAPPED.
     overlapped: HashMap<Ov, Overlapped>,
     synchronous: HashSet<Handle>,
@@ -145,11 +29,18 @@ struct Seen {
 }
 
 /// The calls with a defect.
-struct Wrong<'a> {
+pub(crate) struct Wrong<'a> {
     os: &'a dyn Win32,
     defect: Defect,
     seen: Arc<Mutex<Seen>>,
 }
+
+/// TRUE, of a call without a count.
+const DONE: Returned = Returned {
+    returned: true,
+    error: LAST_ERROR_BEFORE,
+    count: None,
+};
 
 /// FALSE with this error.
 const fn failed(error: Win32Error, count: Option<u32>) -> Returned {
@@ -160,7 +51,11 @@ const fn failed(error: Win32Error, count: Option<u32>) -> Returned {
     }
 }
 
-impl Wrong<'_> {
+impl<'a> Wrong<'a> {
+    pub(crate) fn new(os: &'a dyn Win32, defect: Defect, seen: Arc<Mutex<Seen>>) -> Self {
+        Self { os, defect, seen }
+    }
+
     fn is(&self, defect: Defect) -> bool {
         self.defect == defect
     }
@@ -187,7 +82,9 @@ impl Wrong<'_> {
                 return Some(failed(Win32Error::INVALID_PARAMETER, no_count));
             }
             D::OverlappedIgnored if synchronous => *overlapped = None,
-            D::OverlappedMadeUp => *overlapped = overlapped.or(Some(self.os.overlapped(&Overlapped::default()))),
+            D::OverlappedMadeUp => {
+                *overlapped = overlapped.or(Some(self.os.overlapped(&Overlapped::default())))
+            }
             _ => {}
         }
         None
@@ -358,7 +255,9 @@ impl Win32 for Wrong<'_> {
     }
 
     fn create_pipe(&self, bytes: u32) -> Result<(Handle, Handle), Win32Error> {
-        let (reader, writer) = self.os.create_pipe(bytes << u32::from(self.is(D::PipesAreWide)))?;
+        let (reader, writer) = self
+            .os
+            .create_pipe(bytes << u32::from(self.is(D::PipesAreWide)))?;
         self.seen().synchronous.insert(writer);
         Ok((reader, writer))
     }
@@ -369,7 +268,8 @@ impl Win32 for Wrong<'_> {
     }
 
     fn set_pipe_wait(&self, pipe: Handle, message: bool, waits: bool) -> Done {
-        self.os.set_pipe_wait(pipe, message, waits || self.is(D::PipesWait))
+        self.os
+            .set_pipe_wait(pipe, message, waits || self.is(D::PipesWait))
     }
 
     fn write_file(
@@ -415,7 +315,9 @@ impl Win32 for Wrong<'_> {
     fn write_file_ex(&self, file: Handle, data: Data, length: u32, overlapped: Ov) -> Returned {
         match self.defect {
             D::RoutineForgotten => {
-                let returned = self.os.write_file(file, data, length, Count::Null, Some(overlapped));
+                let returned = self
+                    .os
+                    .write_file(file, data, length, Count::Null, Some(overlapped));
                 Returned {
                     returned: returned.returned || returned.is_pending(),
                     ..returned
@@ -506,7 +408,8 @@ impl Win32 for Wrong<'_> {
 
     fn spawn(&self, body: Body) -> Opened {
         let (defect, seen) = (self.defect, Arc::clone(&self.seen));
-        self.os.spawn(Box::new(move |os| body(&Wrong { os, defect, seen })))
+        self.os
+            .spawn(Box::new(move |os| body(&Wrong::new(os, defect, seen))))
     }
 
     fn spawn_process(&self, role: &str, handles: &[Handle]) -> Opened {
@@ -523,50 +426,3 @@ impl Win32 for Wrong<'_> {
         }
     }
 }
-
-/// TRUE, of a call without a count.
-const DONE: Returned = Returned {
-    returned: true,
-    error: LAST_ERROR_BEFORE,
-    count: None,
-};
-
-/// The model, with a defect in front.
-struct WrongRunner(ModelRunner<'static>, Defect);
-
-impl Runner for WrongRunner {
-    fn venue(&self) -> Venue {
-        self.0.venue()
-    }
-
-    fn system(&self) -> String {
-        self.0.system()
-    }
-
-    fn prepare(&mut self, target: &Target) -> Result<(), String> {
-        self.0.prepare(target)
-    }
-
-    fn run(&mut self, body: CaseBody) -> Result<(), String> {
-        let defect = self.1;
-        self.0.run(Box::new(move |os| {
-            body(&Wrong {
-                os,
-                defect,
-                seen: Arc::default(),
-            });
-        }))
-    }
-}
-pub fn matrix(){
- let args:Vec<String>=std::env::args().skip(1).collect();
- for d in ALLD{
-  let d=*d; if !args.is_empty() && !args.contains(&format!("{d:?}")){continue}
-  let t=std::time::Instant::now();
-  let mut r=WrongRunner(ModelRunner::with_seed(0),d);
-  let res=suite::run(&mut r,&everything(),&mut |row|{ if std::env::var("V").is_ok(){println!("  {} {} {:?} {}",row.id,row.target,row.verdict,row.statement)}}).unwrap();
-  let failed:BTreeSet<&str>=res.rows.iter().filter(|r|r.verdict==Verdict::Fail).map(|r|r.id.as_str()).collect();
-  println!("{d:?} {}ms: {}",t.elapsed().as_millis(),failed.iter().map(|s|&s[3..]).collect::<Vec<_>>().join(" "));
- }
-}
-const ALLD:&[Defect]=&[D::ReadIsWrite,D::AppendIsWrite,D::NeverOverlapped,D::NeverWriteThrough,D::AlwaysWriteThrough,D::NeverUnbuffered,D::HandleNotSignalled,D::OffsetOf32Bits,D::LowBitIgnored,D::OffsetChanges,D::InternalIsSuccess,D::FileGrows,D::PositionStays,D::TimeGoesBack,D::LocksIgnored,D::VolumesStayMounted,D::ModesIgnored,D::CursorStays,D::TimeoutIsError,D::PipesWait,D::PipesAreWide,D::CountUntouched,D::CountRequired,D::CountTooSmall,D::OverlappedMadeUp,D::OverlappedIgnored,D::NothingIsAByte,D::LastErrorCleared,D::OneError,D::PendingIsFailure,D::EventSetAtOnce,D::EventNotSet,D::OffsetRefused,D::EverythingDenied,D::ReadsWrong,D::NegativeIsZero,D::RoutineForgotten,D::RoutineTwice,D::NeverIncomplete,D::ResultTooSmall,D::CancelIoOfAll,D::CancelIoRefused,D::CancelIoExOfThread,D::CancelIoExOfAll,D::CancelsIgnored,D::PortIgnored,D::KeyLost,D::PacketLost,D::PacketInvented,D::ProcessDoesNothing,D::NothingRunsOut];
