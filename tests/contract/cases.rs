@@ -69,10 +69,12 @@ fn table(text: &mut String, title: &str, differences: &[Difference]) {
             what,
             seen,
             reason,
+            sometimes,
         } = known;
+        let sometimes = if *sometimes { " (now and then)" } else { "" };
         let _written = writeln!(
             text,
-            "| {id} | {venue} | {targets} | {what} | {seen} | {reason} |"
+            "| {id} | {venue} | {targets} | {what} | {seen}{sometimes} | {reason} |"
         );
     }
     text.push('\n');

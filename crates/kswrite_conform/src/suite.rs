@@ -204,7 +204,8 @@ fn judge(
     known: &[&Difference],
 ) -> (Verdict, Option<String>) {
     let last = observations.last();
-    let looked_at = |known: &&&Difference| observations.iter().any(|seen| seen.what == known.what);
+    let stale =
+        |known: &&&Difference| !known.sometimes && observations.iter().any(|seen| seen.what == known.what);
     match (ended, finding) {
         (Err(Stop::NotRun(why)), None) => (Verdict::NotRun, Some(why)),
         (Err(Stop::Broken), None) => {
@@ -214,7 +215,7 @@ fn judge(
             }
         }
         // A rule has several cases: the difference is one of those that look at it.
-        (Ok(()), None) => match known.iter().find(looked_at) {
+        (Ok(()), None) => match known.iter().find(stale) {
             None => (Verdict::Pass, None),
             Some(known) => {
                 let what = format!(
@@ -251,6 +252,7 @@ mod tests {
         what: "count",
         seen: "7",
         reason: "because",
+        sometimes: false,
     };
 
     #[test]
@@ -268,6 +270,15 @@ mod tests {
             judge(Ok(()), &seen(true), None, &[&KNOWN]),
             Verdict::Fail,
             "stale"
+        );
+        let sometimes = Difference {
+            sometimes: true,
+            ..KNOWN
+        };
+        assert_eq!(
+            judge(Ok(()), &seen(true), None, &[&sometimes]),
+            Verdict::Pass,
+            "not now"
         );
         let elsewhere = Difference {
             what: "something else",

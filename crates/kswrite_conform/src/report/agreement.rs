@@ -119,27 +119,23 @@ fn compare(here: (Venue, &Row), there: (Venue, &Row)) -> Compared {
         let judged = row.observations.iter().filter(|seen| seen.expected.is_some());
         judged.cloned().collect()
     };
-    let mut explained = false;
-    for (one, other) in judged(here.1).iter().zip(judged(there.1)) {
-        if one.seen == other.seen && one.what == other.what {
-            continue;
-        }
-        let by = |(venue, row): (Venue, &Row), seen: &Observation| {
-            differences::within(&row.id, venue, &row.target).any(|known| known.tells(seen))
-        };
-        if !by(here, one) && !by(there, &other) {
-            return Compared::Differ {
-                what: one.what.clone(),
-                here: one.seen.clone(),
-                there: other.seen,
-            };
-        }
-        explained = true;
-    }
-    if explained {
+    let mut pairs = judged(here.1).into_iter().zip(judged(there.1));
+    let differing = pairs.find(|(one, other)| (&one.what, &one.seen) != (&other.what, &other.seen));
+    // What follows may follow from the first that differs.
+    let Some((one, other)) = differing else {
+        return Compared::Agree;
+    };
+    let by = |(venue, row): (Venue, &Row), seen: &Observation| {
+        differences::within(&row.id, venue, &row.target).any(|known| known.tells(seen))
+    };
+    if by(here, &one) || by(there, &other) {
         Compared::Explained
     } else {
-        Compared::Agree
+        Compared::Differ {
+            what: one.what,
+            here: one.seen,
+            there: other.seen,
+        }
     }
 }
 

@@ -50,6 +50,8 @@ struct Operation {
 /// What the threads of one case share.
 pub(super) struct Case {
     pub(super) venue: Venue,
+    /// Whether the filter is above the target.
+    pub(super) filtered: bool,
     pub(super) memory: Memory,
     /// A folder of the case's own; it exists.
     pub(super) folder: PathBuf,
@@ -67,9 +69,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Case {
-    pub(super) fn new(venue: Venue, number: u32, folder: PathBuf) -> Self {
+    pub(super) fn new(venue: Venue, filtered: bool, number: u32, folder: PathBuf) -> Self {
         Self {
             venue,
+            filtered,
             memory: Memory::default(),
             folder,
             number,

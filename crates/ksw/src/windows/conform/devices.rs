@@ -45,14 +45,22 @@ pub(super) fn fault(service: Option<Service>) -> Result<(), String> {
         .map_err(|error| format!("set a fault of the Wine host: {error}"))
 }
 
-pub(super) fn exhaust(venue: Venue, resource: Resource) -> Result<(), String> {
+/// `filtered`: whether the filter is above the target.
+pub(super) fn exhaust(venue: Venue, filtered: bool, resource: Resource) -> Result<(), String> {
     if venue != Venue::Wine {
         return Err("only the model and the Wine host can make a resource run out".to_owned());
+    }
+    if !filtered {
+        return Err(
+            "the Wine host makes services of drivers fail, and without the filter none is on the way"
+                .to_owned(),
+        );
     }
     match resource {
         Resource::Irp => fault(Some(Service::AllocateIrp)),
         Resource::Mdl => fault(Some(Service::AllocateMdl)),
-        Resource::Quota => fault(Some(Service::Quota)),
-        Resource::WorkingSet => Err("Wine does not charge locked pages to a process".to_owned()),
+        Resource::Quota | Resource::WorkingSet => {
+            Err("Wine charges neither pool nor locked pages to a process".to_owned())
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The native venue of `ksw conform`: the calls of Windows, or of Wine.
 
 mod case;
+mod console;
 mod devices;
 mod files;
 mod memory;

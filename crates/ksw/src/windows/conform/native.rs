@@ -243,6 +243,6 @@ impl Win32 for Native {
     }
 
     fn exhaust(&self, resource: Resource) -> Result<(), String> {
-        devices::exhaust(self.0.venue, resource)
+        devices::exhaust(self.0.venue, self.0.filtered, resource)
     }
 }

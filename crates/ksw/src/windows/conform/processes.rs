@@ -82,6 +82,6 @@ pub(super) fn play(role: &str, handles: &[u64]) -> Option<u32> {
     // SAFETY: no preconditions.
     unsafe { SetErrorMode(SEM_FAILCRITICALERRORS | SEM_NOGPFAULTERRORBOX) };
     let handles: Vec<Handle> = handles.iter().copied().map(Handle).collect();
-    let native = Native::new(Arc::new(Case::new(venue().0, 0, std::env::temp_dir())));
+    let native = Native::new(Arc::new(Case::new(venue().0, false, 0, std::env::temp_dir())));
     Some(role(&native, &handles))
 }

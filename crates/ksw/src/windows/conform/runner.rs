@@ -4,7 +4,7 @@
     reason = "frees what a case has lent, and unblocks the thread of a case that hangs"
 )]
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::os::windows::io::AsRawHandle;
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
@@ -22,6 +22,7 @@ use windows_sys::Win32::System::IO::CancelSynchronousIo;
 
 use super::super::device::Device;
 use super::case::Case;
+use super::console::Console;
 use super::devices;
 use super::native::Native;
 use super::venue::venue;
@@ -39,6 +40,10 @@ pub(crate) struct NativeRunner {
     host: Option<Device>,
     /// Whether the filter was on the stacks at the start.
     was_filtered: bool,
+    /// Whether the present target is below the filter.
+    filtered: bool,
+    /// A console that was made for the cases.
+    console: Option<Console>,
     folder: PathBuf,
     cases: u32,
 }
@@ -60,6 +65,8 @@ impl NativeRunner {
             system,
             host,
             was_filtered: filtered_devices() > 0,
+            filtered: false,
+            console: None,
             folder,
             cases: 0,
         })
@@ -204,13 +211,16 @@ impl Runner for NativeRunner {
     }
 
     fn prepare(&mut self, target: &Target) -> Result<(), String> {
+        self.filtered = matches!(target, Target::Filtered(_));
         match target {
             Target::Filtered(kind) => self.prepare_sink(*kind, true),
             Target::Bare(kind) => self.prepare_sink(*kind, false),
-            Target::Console => match OpenOptions::new().read(true).write(true).open("CONOUT$") {
-                Ok(_) => Ok(()),
-                Err(error) => Err(format!("this process has no console: {error}")),
-            },
+            Target::Console => {
+                if self.console.is_none() {
+                    self.console = Console::ensure()?;
+                }
+                Ok(())
+            }
             Target::Device(path) | Target::Serial(path) | Target::Volume(path) => {
                 let opened = File::open(path, Access::Write);
                 opened.map(drop).map_err(|error| error.to_string())
@@ -229,7 +239,7 @@ impl Runner for NativeRunner {
         let folder = self.folder.join(self.cases.to_string());
         fs::create_dir(&folder)
             .map_err(|error| format!("cannot make the folder {}: {error}", folder.display()))?;
-        let case = Arc::new(Case::new(self.venue, self.cases, folder.clone()));
+        let case = Arc::new(Case::new(self.venue, self.filtered, self.cases, folder.clone()));
         let before = self.counters();
         let ended = attend(&case, body);
         if self.host.is_some() {

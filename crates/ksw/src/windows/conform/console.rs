@@ -1,0 +1,70 @@
+//! A console for the cases that need one.
+#![expect(unsafe_code, reason = "makes a console, and keeps the standard handles")]
+
+use std::fs::OpenOptions;
+use std::io;
+
+use windows_sys::Win32::Foundation::{FALSE, HANDLE};
+use windows_sys::Win32::System::Console::{
+    AllocConsole, FreeConsole, GetStdHandle, STD_ERROR_HANDLE, STD_HANDLE, STD_INPUT_HANDLE,
+    STD_OUTPUT_HANDLE, SetStdHandle,
+};
+
+const STANDARD: [STD_HANDLE; 3] = [STD_INPUT_HANDLE, STD_OUTPUT_HANDLE, STD_ERROR_HANDLE];
+
+/// A console that this process had not, and has for as long as this lives.
+pub(super) struct Console(());
+
+/// Whether the process has a console with a screen.
+fn screen() -> io::Result<()> {
+    let screen = OpenOptions::new().read(true).write(true).open("CONOUT$");
+    screen.map(drop)
+}
+
+impl Console {
+    /// Makes a console where there is none. A new one takes the standard handles over, which are given back.
+    ///
+    /// # Errors
+    ///
+    /// Why there is none.
+    pub(super) fn ensure() -> Result<Option<Self>, String> {
+        if screen().is_ok() {
+            return Ok(None);
+        }
+        // SAFETY: no preconditions.
+        let kept = STANDARD.map(|which| (which, unsafe { GetStdHandle(which) }));
+        // One without a screen is in the way of a new one.
+        // SAFETY: no preconditions.
+        unsafe { FreeConsole() };
+        // SAFETY: the process has no console.
+        let made = unsafe { AllocConsole() };
+        let error = io::Error::last_os_error();
+        restore(kept);
+        if made == FALSE {
+            return Err(format!(
+                "this process has no console, and none can be made: {error}"
+            ));
+        }
+        let console = Self(());
+        match screen() {
+            Ok(()) => Ok(Some(console)),
+            Err(error) => Err(format!(
+                "this process has no console that can be written to: {error}"
+            )),
+        }
+    }
+}
+
+fn restore(kept: [(STD_HANDLE, HANDLE); 3]) {
+    for (which, handle) in kept {
+        // SAFETY: what it was before.
+        unsafe { SetStdHandle(which, handle) };
+    }
+}
+
+impl Drop for Console {
+    fn drop(&mut self) {
+        // SAFETY: no preconditions; `ensure` made it.
+        unsafe { FreeConsole() };
+    }
+}
