@@ -56,7 +56,8 @@ pub struct Disturbances {
     pub threads_ended: u64,
     /// Processes that were ended with writes pending.
     pub processes_ended: u64,
-    /// Operations whose memory stays lent: completion routines of threads that ended.
+    /// Operations whose memory may stay lent: completion routines of threads that ended, and packets that need
+    /// not come for writes that ended at once with a warning.
     pub lent_for_good: u64,
 }
 
@@ -83,7 +84,7 @@ impl Disturbances {
             ("counters looked at", self.looks),
             ("threads ended with writes pending", self.threads_ended),
             ("processes ended with writes pending", self.processes_ended),
-            ("completion routines never called", self.lent_for_good),
+            ("completions that need not come", self.lent_for_good),
         ]
     }
 }

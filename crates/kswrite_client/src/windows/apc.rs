@@ -15,7 +15,7 @@ use windows_sys::Win32::System::Threading::SleepEx;
 use super::cell::{Call, Cell, Outcome};
 use super::file::File;
 use super::milliseconds;
-use super::operation::{Completion, Operation, Signal};
+use super::operation::{Completion, Operation, Signal, Told};
 use crate::Win32Error;
 
 /// The completion calls a routine in the issuing thread. A thread that ends without sleeping alertably once
@@ -80,6 +80,11 @@ impl Completion for ByApc {
         }
         self.arrived.store(false, Ordering::Relaxed);
         Ok(ptr::null_mut())
+    }
+
+    /// The routine is queued for every call that is not an error.
+    fn tells_of_warning(&self) -> Told<Self> {
+        Told::Yes
     }
 
     fn write(call: Call) -> Outcome {

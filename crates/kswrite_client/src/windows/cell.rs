@@ -10,7 +10,9 @@ use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use windows_sys::Win32::Foundation::{ERROR_IO_PENDING, FALSE, GetLastError, HANDLE, STATUS_PENDING};
+use windows_sys::Win32::Foundation::{
+    ERROR_IO_PENDING, FALSE, GetLastError, HANDLE, STATUS_PENDING, STATUS_SUCCESS,
+};
 use windows_sys::Win32::Storage::FileSystem::{ReadFile, WriteFile, WriteFileEx};
 use windows_sys::Win32::System::IO::{
     CancelIoEx, DeviceIoControl, GetOverlappedResult, LPOVERLAPPED_COMPLETION_ROUTINE, OVERLAPPED,
@@ -273,15 +275,31 @@ impl<S> Cell<S> {
         if asked == FALSE { Err(last_error()) } else { Ok(()) }
     }
 
+    /// Whether the system has stored a status that is neither success nor an error. The call has then ended,
+    /// whatever it returned, and a completion may be told: the I/O manager leaves that out for errors alone.
+    pub(super) fn has_warning(self: &Arc<Self>) -> bool {
+        let status = self.status();
+        // Severity is in the two highest bits, and 3 of them is an error.
+        status != STATUS_SUCCESS.cast_unsigned()
+            && status != STATUS_PENDING.cast_unsigned()
+            && status >> 30 != 3
+    }
+
     /// Whether the status block is final. An observation for statistics; it decides nothing, for the system
     /// may still have to signal the completion.
     pub(super) fn looks_complete(self: &Arc<Self>) -> bool {
+        self.status() != STATUS_PENDING.cast_unsigned()
+    }
+
+    /// The NTSTATUS in the status block as it is now.
+    fn status(self: &Arc<Self>) -> u32 {
         let overlapped = self.address();
         // SAFETY: in bounds of the live cell; only the address is computed.
         let internal = unsafe { &raw const (*overlapped).Internal };
         // SAFETY: aligned and alive; volatile because the system may write it at any time.
         let status = unsafe { ptr::read_volatile(internal) };
-        status != STATUS_PENDING.cast_unsigned() as usize
+        // The upper half is not used.
+        (status as u64 & 0xFFFF_FFFF) as u32
     }
 }
 

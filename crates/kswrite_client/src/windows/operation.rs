@@ -25,6 +25,11 @@ pub trait Completion: fmt::Debug + Sized + Send + Sync + 'static {
     fn arm(&self, file: &File) -> Result<HANDLE, Win32Error>;
     /// Makes the call that writes.
     fn write(call: Call) -> Outcome;
+    /// Whether the system tells of a call that has ended at once with a warning, which is a failure in Win32
+    /// and none for the I/O manager.
+    fn tells_of_warning(&self) -> Told<Self> {
+        Told::No
+    }
     /// Notes that a call went pending.
     fn went_pending(_cell: &Arc<Cell<Self>>) {}
     /// Whether the completion has arrived, and the system is done with the cell.
@@ -35,6 +40,18 @@ pub trait Completion: fmt::Debug + Sized + Send + Sync + 'static {
     /// Arranges that the system's share is given back without the issuer. Called at most once, instead of
     /// [`Completion::settle`].
     fn abandon(_cell: Arc<Cell<Self>>) {}
+}
+
+/// Whether a completion comes that the return value denies.
+#[derive(Debug)]
+pub enum Told<S> {
+    /// None comes.
+    No,
+    /// One comes.
+    Yes,
+    /// Systems differ. The operation goes on with another cell, whose signal is this one; the old cell waits
+    /// for its completion, for good if there is none.
+    Perhaps(S),
 }
 
 /// An idle operation: a heap cell, ready to lend a buffer to the system. Use it again and again; nothing is
@@ -146,7 +163,14 @@ impl<S: Signal> Operation<S> {
         };
         // SAFETY: an `Operation` is idle, and it is ours.
         let lent = unsafe { self.cell.lend(file, offset, event, buffer, part) };
-        let outcome = call(lent);
+        let mut outcome = call(lent);
+        let told = match outcome {
+            Outcome::Failed(_) if self.cell.has_warning() => self.cell.signal.tells_of_warning(),
+            _ => Told::No,
+        };
+        if matches!(told, Told::Yes) {
+            outcome = Outcome::Pending;
+        }
         if outcome == Outcome::Pending {
             S::went_pending(&self.cell);
             let was_immediate = self.cell.looks_complete();
@@ -159,18 +183,25 @@ impl<S: Signal> Operation<S> {
                 was_immediate,
             });
         }
-        // SAFETY: the call is not pending, so no completion will come and the system keeps nothing; this is
-        // the one return of the share that was just lent.
-        drop(unsafe { Cell::<S>::take_back(self.cell.address()) });
+        if !matches!(told, Told::Perhaps(_)) {
+            // SAFETY: the call is not pending, so no completion will come and the system keeps nothing; this is
+            // the one return of the share that was just lent.
+            drop(unsafe { Cell::<S>::take_back(self.cell.address()) });
+        }
         let result = match outcome {
             Outcome::Failed(error) => Err(error),
             Outcome::Complete | Outcome::Pending => self.cell.result(Some(file)),
         };
         let bytes = self.cell.transferred();
-        // SAFETY: the share is back, and the cell is ours.
+        // SAFETY: the call is over, and the cell is ours; whoever takes a completion that is told all the same
+        // touches nothing but its share.
         let buffer = unsafe { self.cell.take_buffer() };
+        let operation = match told {
+            Told::Perhaps(signal) => Self::with_signal(signal),
+            Told::No | Told::Yes => self,
+        };
         Started::Finished(Finished {
-            operation: self,
+            operation,
             buffer,
             result,
             bytes,

@@ -20,7 +20,7 @@ use windows_sys::Win32::System::WindowsProgramming::{
 use super::cell::{Call, Cell, Outcome, last_error};
 use super::file::File;
 use super::milliseconds;
-use super::operation::{Completion, Operation, Signal};
+use super::operation::{Completion, Operation, Signal, Told};
 use crate::{Error, Win32Error};
 
 /// The completion posts a packet to a port.
@@ -28,6 +28,8 @@ use crate::{Error, Win32Error};
 pub struct ByPort {
     port: Arc<Port>,
     arrived: AtomicBool,
+    /// The packet was taken, or it was found out that none was counted: whoever comes second sees it.
+    settled: AtomicBool,
 }
 
 /// An I/O completion port, and the files that belong to it.
@@ -107,6 +109,7 @@ impl CompletionPort {
         Operation::with_signal(ByPort {
             port: Arc::clone(&self.0),
             arrived: AtomicBool::new(false),
+            settled: AtomicBool::new(false),
         })
     }
 
@@ -174,9 +177,11 @@ impl Port {
         }
         let completions = entries.iter().take(count as usize);
         for entry in completions.filter(|entry| !entry.lpOverlapped.is_null()) {
-            self.to_come.fetch_sub(1, Ordering::AcqRel);
             // SAFETY: by the invariants the packet belongs to a lent `Cell<ByPort>`, and it comes once.
             let cell = unsafe { Cell::<ByPort>::take_back(entry.lpOverlapped) };
+            if !cell.signal.settled.swap(true, Ordering::AcqRel) {
+                self.to_come.fetch_sub(1, Ordering::AcqRel);
+            }
             let token = cell.token.load(Ordering::Relaxed);
             let has_issuer = Arc::strong_count(&cell) > 1;
             cell.signal.arrived.store(true, Ordering::Release);
@@ -200,11 +205,26 @@ impl Completion for ByPort {
             return Err(Win32Error::INVALID_PARAMETER);
         }
         self.arrived.store(false, Ordering::Relaxed);
+        self.settled.store(false, Ordering::Relaxed);
         Ok(ptr::null_mut())
     }
 
     fn write(call: Call) -> Outcome {
         call.write_file()
+    }
+
+    /// `FILE_SKIP_COMPLETION_PORT_ON_SUCCESS` is documented for success. Wine posts no packet for a warning
+    /// either.
+    fn tells_of_warning(&self) -> Told<Self> {
+        if self.settled.swap(true, Ordering::AcqRel) {
+            // The packet was faster, and was counted off.
+            self.port.to_come.fetch_add(1, Ordering::AcqRel);
+        }
+        Told::Perhaps(Self {
+            port: Arc::clone(&self.port),
+            arrived: AtomicBool::new(false),
+            settled: AtomicBool::new(false),
+        })
     }
 
     fn went_pending(cell: &Arc<Cell<Self>>) {

@@ -292,6 +292,7 @@ fn bury(ended: Ended, outcome: &mut Outcome) -> Result<(), Finding> {
         worker.will_not_hear_of(&unheard);
         result = worker.finish();
     }
+    outcome.disturbances.lent_for_good += worker.venue.warned();
     outcome.tally.add(&worker.tally());
     result
 }

@@ -18,6 +18,8 @@ use super::registry::Registry;
 
 /// How often an open or a request is repeated that a cancel has hit.
 const ATTEMPTS: u32 = 1000;
+/// What a program sees of the warning that scripts ask for.
+const MORE_DATA: Win32Error = Win32Error(234);
 /// How many events can be waited for at once.
 const AT_ONCE: usize = 64;
 /// How long to wait for one kind of completion before the others are looked at.
@@ -36,6 +38,9 @@ pub(super) struct Native {
     apcs: Vec<Operation<ByApc>>,
     port: CompletionPort,
     tokens: Vec<usize>,
+    /// Writes at ports that ended at once with a warning. Where the system posts no packet for them, their
+    /// memory stays lent.
+    warned: u64,
 }
 
 struct Lane {
@@ -69,6 +74,7 @@ impl Native {
             apcs: Vec::new(),
             port: CompletionPort::new()?,
             tokens: Vec::new(),
+            warned: 0,
         })
     }
 
@@ -91,6 +97,11 @@ impl Native {
     /// How many writes are pending.
     pub(super) fn pending(&self) -> usize {
         self.flights.len()
+    }
+
+    /// Writes at ports that ended at once with a warning: at most so many stay lent.
+    pub(super) fn warned(&self) -> u64 {
+        self.warned
     }
 
     fn lane(&self, lane: usize) -> Result<&Lane, Error> {
@@ -302,7 +313,10 @@ impl Venue for Native {
             Engine::Port => {
                 let operation = self.ports.pop().unwrap_or_else(|| self.port.operation());
                 let outcome = operation.with_token(token).write_at(&file, offset, data);
-                started(id, outcome, &mut self.ports).map_err(Held::Port)
+                let held = started(id, outcome, &mut self.ports).map_err(Held::Port);
+                let is_warning = |done: &Completion| done.result == Err(MORE_DATA);
+                self.warned += u64::from(held.as_ref().is_ok_and(is_warning));
+                held
             }
             Engine::Apc => {
                 let operation = self.apcs.pop().unwrap_or_else(Operation::by_apc);
