@@ -43,13 +43,9 @@ pub const ETW_PROVIDER_ID: Guid = Guid {
 impl Guid {
     /// As it lies in memory.
     pub const fn to_bytes(self) -> [u8; 16] {
-        let ([a, b, c, d], [e, f], [g, h]) = (
-            self.data1.to_le_bytes(),
-            self.data2.to_le_bytes(),
-            self.data3.to_le_bytes(),
-        );
-        let [i, j, k, l, m, n, o, p] = self.data4;
-        [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p]
+        let numbers = self.data1 as u128 | (self.data2 as u128) << 32 | (self.data3 as u128) << 48;
+        let bytes = u64::from_le_bytes(self.data4) as u128;
+        (numbers | bytes << 64).to_le_bytes()
     }
 }
 
