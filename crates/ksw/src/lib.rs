@@ -2,7 +2,7 @@
 //!
 //! * [`cli`], [`plan`], [`size`], [`script`]: the command line and its values, checked once.
 //! * [`run`], [`buffer`]: the write loop, over an engine that is Windows or a test.
-//! * [`trace`], [`policy`]: the filter's records of writes, and what it may do with them.
+//! * [`trace`], [`etw`], [`policy`]: the filter's records of writes, and what it may do with them.
 //! * [`report`], [`ks`], [`status`], [`digest`], [`measure`], [`table`]: what was found, each as one structure for
 //!   text and JSON.
 //! * [`bench`]: how fast a device is.
@@ -17,6 +17,7 @@ pub mod buffer;
 pub mod cli;
 pub mod conform;
 pub mod digest;
+pub mod etw;
 pub mod exit;
 pub mod install;
 pub mod ks;

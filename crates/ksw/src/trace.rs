@@ -226,7 +226,7 @@ impl fmt::Display for Lost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} records were overwritten before they were read; keep more with --records",
+            "{} records were overwritten before they were read",
             self.lost
         )
     }

@@ -42,6 +42,9 @@ pub struct TraceArgs {
     /// Switch the trace off; what was kept is gone
     #[arg(long, conflicts_with_all = ["on", "follow", "count", "device_index", "file_objects", "records"])]
     pub off: bool,
+    /// Show the events of the filter's ETW provider. In Wine only: on Windows, use `tracelog` or WPR
+    #[arg(long, requires = "follow", conflicts_with_all = ["device_index", "file_objects", "records"])]
+    pub etw: bool,
     /// Print one JSON object per line
     #[arg(long)]
     pub json: bool,

@@ -5,6 +5,7 @@ mod conform;
 mod device;
 mod devices;
 mod engine;
+mod etw;
 mod host;
 mod install;
 mod interrupt;

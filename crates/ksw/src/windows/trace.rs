@@ -12,13 +12,16 @@ use ksw::trace::{Joiner, Lost, TraceLine, Whose};
 use kswrite_client::{Filter, TraceBatch, TraceReader};
 use serde::Serialize;
 
-use super::{Failure, interrupt};
+use super::{Failure, etw, interrupt};
 
 /// How long a reader that follows waits when there was nothing.
-const PAUSE: Duration = Duration::from_millis(20);
+pub(super) const PAUSE: Duration = Duration::from_millis(20);
 
 /// Runs the command.
 pub(super) fn command(args: &TraceArgs) -> Result<Exit, Failure> {
+    if args.etw {
+        return etw::follow(args);
+    }
     let filter = Filter::open()?;
     if args.on {
         filter.set_trace(Some(args.records))?;
@@ -106,24 +109,28 @@ fn wanted(batch: TraceBatch, whose: Whose, joiner: &mut Joiner) -> impl Iterator
 }
 
 /// Lines of text under heads, or of JSON.
-struct Output {
+pub(super) struct Output {
     out: StdoutLock<'static>,
     json: bool,
 }
 
 impl Output {
     fn new(json: bool) -> Result<Self, Failure> {
-        let mut output = Self {
-            out: stdout().lock(),
-            json,
-        };
+        let mut output = Self::without_heads(json);
         if !json {
             output.text(&TraceLine::head())?;
         }
         Ok(output)
     }
 
-    fn line<T: fmt::Display + Serialize>(&mut self, value: &T) -> Result<(), Failure> {
+    pub(super) fn without_heads(json: bool) -> Self {
+        Self {
+            out: stdout().lock(),
+            json,
+        }
+    }
+
+    pub(super) fn line<T: fmt::Display + Serialize>(&mut self, value: &T) -> Result<(), Failure> {
         if !self.json {
             return self.text(value);
         }
@@ -131,7 +138,7 @@ impl Output {
         self.text(&text)
     }
 
-    fn lost(&mut self, lost: u64) -> Result<(), Failure> {
+    pub(super) fn lost(&mut self, lost: u64) -> Result<(), Failure> {
         if lost == 0 {
             return Ok(());
         }
@@ -142,7 +149,7 @@ impl Output {
         writeln!(self.out, "{text}").map_err(|error| Failure::io(&error))
     }
 
-    fn flush(&mut self) -> Result<(), Failure> {
+    pub(super) fn flush(&mut self) -> Result<(), Failure> {
         self.out.flush().map_err(|error| Failure::io(&error))
     }
 }
