@@ -2,7 +2,8 @@
 
 pub mod page;
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
 use std::path::Path;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -33,24 +34,29 @@ pub fn command(
         return Ok(Exit::Success);
     }
     let total = count(&cases, &selection);
-    if total == 0 {
+    // A rule that needs a path has a row that says so.
+    if total == 0 && !selection.targets.is_empty() {
         return Err(usage(
             &"none of these rules can be seen on these targets; see `ksw conform --list`",
         ));
     }
     let earlier = args.against.as_deref().map(read).transpose()?;
+    let outputs = open_outputs(args)?;
     let mut runner = match args.venue {
         VenueArg::Model => Box::new(ModelRunner::with_seed(args.seed)),
         VenueArg::Native => native()?,
     };
     let results = run(runner.as_mut(), &selection, total)?;
-    let to_stdout = write_all(args, &results)?;
-    if !to_stdout {
+    let instead = outputs.iter().any(|output| output.file.is_none());
+    if !instead {
         print!("{}", Text(&results));
+    }
+    for output in outputs {
+        output.write(&results)?;
     }
     let agreement = earlier.map(|earlier| Agreement::of(&results, &earlier));
     if let Some(agreement) = &agreement {
-        if to_stdout {
+        if instead {
             eprint!("{agreement}");
         } else {
             print!("{agreement}");
@@ -114,32 +120,68 @@ fn read(path: &Path) -> Result<Results, Failure> {
     })
 }
 
-/// Writes the results in every form that was asked for. Whether one of them went to standard output.
-fn write_all(args: &ConformArgs, results: &Results) -> Result<bool, Failure> {
-    let mut to_stdout = false;
-    if let Some(path) = &args.json {
-        let text = to_json(results).map_err(|error| Failure::io(&error))?;
-        to_stdout |= write(path, &text)?;
-    }
-    if let Some(path) = &args.junit {
-        let text = to_junit(results).map_err(|error| Failure::io(&error))?;
-        to_stdout |= write(path, &text)?;
-    }
-    if let Some(path) = &args.html {
-        to_stdout |= write(path, &page::page(results).render())?;
-    }
-    Ok(to_stdout)
+/// A form of the results.
+#[derive(Clone, Copy)]
+enum Form {
+    Json,
+    Junit,
+    Html,
 }
 
-/// Writes one form; whether to standard output.
-fn write(path: &Path, text: &str) -> Result<bool, Failure> {
-    if path == Path::new("-") {
-        println!("{text}");
-        return Ok(true);
+/// Where one form goes. The file is made before anything runs, so that a bad path costs no run.
+struct Output {
+    form: Form,
+    /// `None` for standard output.
+    file: Option<File>,
+    name: String,
+}
+
+fn open_outputs(args: &ConformArgs) -> Result<Vec<Output>, Failure> {
+    let wanted = [
+        (Form::Json, &args.json),
+        (Form::Junit, &args.junit),
+        (Form::Html, &args.html),
+    ];
+    let mut outputs = Vec::new();
+    for (form, path) in wanted {
+        if let Some(path) = path {
+            outputs.push(Output::open(form, path)?);
+        }
     }
-    let name = path.display();
-    fs::write(path, text).map_err(|error| Failure::new(Exit::Io, format!("cannot write {name}: {error}")))?;
-    Ok(false)
+    let to_stdout = outputs.iter().filter(|output| output.file.is_none()).count();
+    if to_stdout > 1 {
+        return Err(usage(
+            &"only one of --json, --junit and --html can go to standard output",
+        ));
+    }
+    Ok(outputs)
+}
+
+impl Output {
+    fn open(form: Form, path: &Path) -> Result<Self, Failure> {
+        let name = path.display().to_string();
+        let file = if path == Path::new("-") {
+            None
+        } else {
+            let made = File::create(path);
+            Some(made.map_err(|error| Failure::new(Exit::Io, format!("cannot make {name}: {error}")))?)
+        };
+        Ok(Self { form, file, name })
+    }
+
+    fn write(self, results: &Results) -> Result<(), Failure> {
+        let text = match self.form {
+            Form::Json => to_json(results).map_err(|error| Failure::io(&error))?,
+            Form::Junit => to_junit(results).map_err(|error| Failure::io(&error))?,
+            Form::Html => page::page(results).render(),
+        };
+        let name = self.name;
+        match self.file {
+            None => writeln!(io::stdout(), "{text}"),
+            Some(mut file) => file.write_all(text.as_bytes()),
+        }
+        .map_err(|error| Failure::new(Exit::Io, format!("cannot write {name}: {error}")))
+    }
 }
 
 /// The cases, as `--list` shows them: those that can be seen on one of the targets.

@@ -38,6 +38,11 @@ pub trait Runner {
     ///
     /// What the venue found wrong by itself: a hang, a leak, an operation that is still pending.
     fn run(&mut self, body: CaseBody) -> Result<(), String>;
+
+    /// Whether the user has asked to stop: what is left is not run then.
+    fn stopped(&self) -> bool {
+        false
+    }
 }
 
 /// Which cases to run.
@@ -123,6 +128,12 @@ pub fn run(
         let ready = runner.prepare(&target);
         for case in cases {
             let row = match &ready {
+                Ok(()) if runner.stopped() => row(
+                    case,
+                    &target,
+                    Verdict::NotRun,
+                    Some("the run was stopped".to_owned()),
+                ),
                 Ok(()) => run_case(runner, case, &target),
                 Err(why) => row(case, &target, Verdict::NotRun, Some(why.clone())),
             };

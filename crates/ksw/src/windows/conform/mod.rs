@@ -19,10 +19,12 @@ use ksw::cli::conform::PlayArgs;
 use ksw::exit::{Exit, Failure};
 use kswrite_conform::suite::Runner;
 
+use super::interrupt;
 use words::{checked, dos_error, last_error, made, preset, raw, wide};
 
 /// The native venue.
 pub(super) fn open() -> Result<Box<dyn Runner>, Failure> {
+    interrupt::install()?;
     match runner::NativeRunner::new() {
         Ok(runner) => Ok(Box::new(runner)),
         Err(why) => Err(Failure::new(Exit::Io, why)),

@@ -20,7 +20,7 @@ use kswrite_wire::names::SinkKind;
 use kswrite_wire::wine_host::{ATTACH_FILTER, CONTROL_PATH, Counters, DETACH_FILTER, GET_COUNTERS, Stacks};
 use windows_sys::Win32::System::IO::CancelSynchronousIo;
 
-use super::super::device::Device;
+use super::super::{device::Device, interrupt};
 use super::case::Case;
 use super::console::Console;
 use super::devices;
@@ -254,6 +254,10 @@ impl Runner for NativeRunner {
             (Err(finding), Ok(())) => Err(finding),
             (Err(one), Err(other)) => Err(format!("{one}; {other}")),
         }
+    }
+
+    fn stopped(&self) -> bool {
+        interrupt::asked()
     }
 }
 
