@@ -5,6 +5,7 @@ mod apc;
 mod bad_buffer;
 mod buffer;
 mod cancel;
+mod cancelled;
 mod codes;
 mod console_serial;
 mod lifetime;
@@ -32,6 +33,7 @@ const GROUPS: &[&[Case]] = &[
     bad_buffer::CASES,
     buffer::CASES,
     cancel::CASES,
+    cancelled::CASES,
     console_serial::CASES,
     lifetime::CASES,
     locks::CASES,
