@@ -45,7 +45,7 @@ pub fn filter(
     expect("attempted + bypassed", attempted + bypassed, fewest, tally.writes)?;
     expect("rejected", rejected, 0, 0)?;
     let bytes = since(|s| s.fast_bytes) + since(|s| s.irp_bytes);
-    let most = tally.bytes + tally.forgotten_bytes;
+    let most = tally.bytes + tally.unknown_bytes;
     let least = if bypassed == 0 { tally.bytes } else { 0 };
     expect("fast bytes + irp bytes", bytes, least, most)?;
     let cancelled = since(|s| s.cancelled);

@@ -40,8 +40,8 @@ pub enum Said {
     Cancelled(u32),
     /// It was cancelled with nothing taken: before it got there, or after it had been failed.
     CancelledUntaken,
-    /// It was cancelled, and nothing was to be taken anyway: whether it was counted is not known.
-    CancelledEmpty,
+    /// It was cancelled with a count of 0 that leaves open what the sink took, at most so many bytes.
+    CancelledOpen(u32),
 }
 
 /// What a program sees of the statuses that scripts use.
@@ -127,7 +127,7 @@ impl Expected {
                 }
             }
             (Err(Win32Error::OPERATION_ABORTED), _) => match bytes {
-                0 if taken(0) => Ok(Said::CancelledEmpty),
+                0 if taken(0) => Ok(Said::CancelledOpen(0)),
                 0 => Ok(Said::CancelledUntaken),
                 _ if taken(bytes) => Ok(Said::Cancelled(bytes)),
                 _ => Err(wrong(Invariant::ByteCount)),
@@ -229,7 +229,7 @@ mod tests {
     fn whether_a_cancelled_write_of_nothing_was_counted_is_not_known() {
         assert_eq!(
             expected(declining(), 0).judge(ABORTED, 0),
-            Ok(Said::CancelledEmpty)
+            Ok(Said::CancelledOpen(0))
         );
     }
 }

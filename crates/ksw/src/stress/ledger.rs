@@ -7,7 +7,7 @@ use kswrite_wire::sink::{CheckedScript, FastMode, State, placement};
 
 use super::expect::{Expected, Said, Taken};
 use super::finding::{Finding, Invariant};
-use super::program::bytes;
+use super::program::{Engine, bytes};
 use crate::digest::{Digester, Digests, Verdict};
 
 /// Outcomes that may be unknown at a time: all ways in which they can have gone are tried.
@@ -23,7 +23,7 @@ struct Entry {
 }
 
 /// How far a write is.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
     /// Not complete.
     Pending,
@@ -74,6 +74,7 @@ impl Sum {
 /// The books of one handle.
 pub struct Ledger {
     base: u64,
+    engine: Engine,
     script: CheckedScript,
     /// In the order of their issue, which is the order in which the sink lets them in: one thread writes.
     entries: Vec<(u64, Entry)>,
@@ -90,9 +91,10 @@ pub struct Ledger {
 
 impl Ledger {
     /// Of a handle that was just opened, whose offsets begin at `base`.
-    pub fn new(base: u64) -> Self {
+    pub fn new(base: u64, engine: Engine) -> Self {
         Self {
             base,
+            engine,
             script: CheckedScript {
                 every: 1,
                 ..CheckedScript::default()
@@ -151,17 +153,24 @@ impl Ledger {
         let judged = entry.expected.judge(result, bytes);
         let said = judged
             .map_err(|finding| Finding::new(finding.invariant, format!("write {id}: {}", finding.text)))?;
+        // A synchronous call that fails need not store a count.
+        let said = match said {
+            Said::CancelledUntaken if self.engine == Engine::Sync => {
+                Said::CancelledOpen(entry.expected.most())
+            }
+            said => said,
+        };
         entry.outcome = match said {
             Said::Took(taken) => Outcome::Known(taken),
             Said::Failed | Said::CancelledUntaken => Outcome::Known(None),
             Said::Cancelled(taken) => Outcome::Known(Some(taken)),
-            Said::CancelledEmpty => Outcome::Unknown,
+            Said::CancelledOpen(_) => Outcome::Unknown,
         };
         match said {
             Said::Took(_) => {}
             Said::Failed => self.seen.failed += 1,
             Said::Cancelled(_) => self.seen.cancelled += 1,
-            Said::CancelledUntaken | Said::CancelledEmpty => self.seen.untaken += 1,
+            Said::CancelledUntaken | Said::CancelledOpen(_) => self.seen.untaken += 1,
         }
         Ok(said)
     }
@@ -201,6 +210,7 @@ impl Ledger {
     /// Digests or counts do not agree.
     pub fn settle(&mut self, state: &State) -> Result<(), Finding> {
         self.resolve(state)?;
+        let culprits = self.culprits(state);
         for (_, entry) in std::mem::take(&mut self.entries) {
             if let Outcome::Known(Some(taken)) = entry.outcome {
                 self.keep(&entry, taken);
@@ -211,12 +221,53 @@ impl Ledger {
         let verdict = Verdict::of(&expected, &found);
         if verdict != Verdict::Agree {
             let text = format!(
-                "what the sink has is {}: expected {expected:?}, found {found:?}",
+                "what the sink has is {}{culprits}: expected {expected:?}, found {found:?}",
                 verdict.word()
             );
             return Err(Finding::new(Invariant::Digest, text));
         }
         self.check_counts(state)
+    }
+
+    /// Which single write, ended otherwise than it said or taken twice, would explain what the sink has.
+    fn culprits(&self, state: &State) -> String {
+        let sum_of = |skipped: Option<usize>| {
+            let mut sum = self.sum;
+            for (index, (_, entry)) in self.entries.iter().enumerate() {
+                if let Outcome::Known(Some(taken)) = entry.outcome
+                    && Some(index) != skipped
+                {
+                    sum.add(entry.offset, &bytes(entry.seed, entry.length), taken);
+                }
+            }
+            sum
+        };
+        let target = Sum {
+            writes: state.writes,
+            bytes: state.bytes,
+            placement: state.placement,
+        };
+        let all = sum_of(None);
+        if all == target {
+            return String::new();
+        }
+        let mut text = String::new();
+        for (index, (id, entry)) in self.entries.iter().enumerate() {
+            let without = sum_of(Some(index));
+            for (taken, part) in Self::ways(entry) {
+                let joined = |mut sum: Sum| {
+                    sum.join(part);
+                    sum
+                };
+                if joined(without) == target {
+                    let said = entry.outcome;
+                    text = format!("{text}, as if of write {id} the sink had taken {taken:?}, not {said:?}");
+                } else if joined(all) == target {
+                    text = format!("{text}, as if the sink had taken write {id} twice, once with {taken:?}");
+                }
+            }
+        }
+        text
     }
 
     /// Takes in what the sink took.
@@ -344,9 +395,8 @@ impl Ledger {
 
     /// The sink has forgotten everything but its script. Follows an account.
     pub fn reset(&mut self) {
-        let base = self.base;
         let script = self.script;
-        *self = Self::new(base);
+        *self = Self::new(self.base, self.engine);
         self.seen.fast = script.fast == FastMode::Accept;
         self.script = script;
     }

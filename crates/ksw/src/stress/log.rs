@@ -10,7 +10,7 @@ use kswrite_client::Win32Error;
 use super::program::Step;
 
 /// Entries that are kept for each thread.
-const KEPT: usize = 48;
+const KEPT: usize = 96;
 
 /// What a thread did.
 #[derive(Clone, Copy, Debug)]
@@ -123,13 +123,13 @@ mod tests {
     #[test]
     fn the_last_events_are_kept() {
         let log = Log::new(Instant::now());
-        for id in 0..100 {
+        for id in 0..200 {
             log.add(Event::Pending { id });
         }
         let lines = log.lines();
-        assert_eq!((lines.len(), log.total()), (KEPT, 100));
+        assert_eq!((lines.len(), log.total()), (KEPT, 200));
         assert!(
-            lines[0].contains("write 52 ") && lines[47].contains("write 99 "),
+            lines[0].contains("write 104 ") && lines[95].contains("write 199 "),
             "{lines:?}"
         );
     }

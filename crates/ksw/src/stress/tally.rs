@@ -17,14 +17,14 @@ pub struct Tally {
     pub failed: u64,
     /// Writes that were cancelled after the sink had taken something.
     pub cancelled_taken: u64,
-    /// Writes that were cancelled with nothing taken.
+    /// Writes that were cancelled with a count of 0.
     pub cancelled_untaken: u64,
     /// Writes that were dropped while pending.
     pub forgotten: u64,
     /// Bytes that the sinks took, by the results.
     pub bytes: u64,
-    /// The most bytes that the forgotten writes can have added.
-    pub forgotten_bytes: u64,
+    /// The most bytes that writes of unknown outcome can have added.
+    pub unknown_bytes: u64,
     /// Reads.
     pub reads: u64,
     /// Cancels asked for.
@@ -50,7 +50,7 @@ impl Tally {
             cancelled_untaken,
             forgotten,
             bytes,
-            forgotten_bytes,
+            unknown_bytes,
             reads,
             cancels,
             opens,
@@ -67,7 +67,7 @@ impl Tally {
             (cancelled_untaken, other.cancelled_untaken),
             (forgotten, other.forgotten),
             (bytes, other.bytes),
-            (forgotten_bytes, other.forgotten_bytes),
+            (unknown_bytes, other.unknown_bytes),
             (reads, other.reads),
             (cancels, other.cancels),
             (opens, other.opens),
@@ -87,10 +87,10 @@ impl Tally {
             ("  done", self.done),
             ("  failed by script", self.failed),
             ("  cancelled, taken", self.cancelled_taken),
-            ("  cancelled, not taken", self.cancelled_untaken),
+            ("  cancelled, count 0", self.cancelled_untaken),
             ("  dropped while pending", self.forgotten),
             ("bytes", self.bytes),
-            ("bytes of dropped, at most", self.forgotten_bytes),
+            ("bytes of unknown outcome, at most", self.unknown_bytes),
             ("reads", self.reads),
             ("cancels", self.cancels),
             ("opens", self.opens),

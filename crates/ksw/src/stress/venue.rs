@@ -71,6 +71,11 @@ pub trait Venue {
     /// The wait fails.
     fn reap(&mut self, patience: Duration, done: &mut Vec<Completion>) -> Result<(), Error>;
 
+    /// Takes the writes out that are over, and of which the system has stored no outcome.
+    fn without_outcome(&mut self) -> Vec<u64> {
+        Vec::new()
+    }
+
     /// Asks for a cancel. That there was nothing to cancel is no error.
     ///
     /// # Errors

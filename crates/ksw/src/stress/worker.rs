@@ -113,7 +113,7 @@ impl<V: Venue> Worker<V> {
                 self.venue.open(lane, target, engine).map_err(request)?;
                 self.tally.opens += 1;
                 let opened = Lane {
-                    ledger: Ledger::new(base),
+                    ledger: Ledger::new(base, engine),
                     depth,
                     closed: false,
                 };
@@ -211,8 +211,8 @@ impl<V: Venue> Worker<V> {
         if self.pending(lane) >= depth {
             self.drain(lane, depth - 1)?;
         }
-        let entries = self.ledger(lane).map_or(0, |ledger| ledger.entries());
-        if entries >= MAX_ENTRIES {
+        let is_due = |ledger: &mut Ledger| ledger.entries() >= MAX_ENTRIES || ledger.unknown() >= MAX_UNKNOWN;
+        if self.ledger(lane).is_some_and(is_due) {
             self.settle(lane, false)?;
         }
         let id = self.next;
@@ -248,7 +248,11 @@ impl<V: Venue> Worker<V> {
             Said::Took(_) => &mut self.tally.done,
             Said::Failed => &mut self.tally.failed,
             Said::Cancelled(_) => &mut self.tally.cancelled_taken,
-            Said::CancelledUntaken | Said::CancelledEmpty => &mut self.tally.cancelled_untaken,
+            Said::CancelledUntaken => &mut self.tally.cancelled_untaken,
+            Said::CancelledOpen(most) => {
+                self.tally.unknown_bytes += u64::from(most);
+                &mut self.tally.cancelled_untaken
+            }
         };
         *tally += 1;
         self.tally.bytes += u64::from(bytes);
@@ -258,6 +262,8 @@ impl<V: Venue> Worker<V> {
     fn reap(&mut self, patience: Duration) -> Result<(), Finding> {
         let mut done = Vec::new();
         self.venue.reap(patience, &mut done).map_err(request)?;
+        let without = self.venue.without_outcome();
+        self.will_not_hear_of(&without);
         done.into_iter()
             .try_for_each(|completion| self.complete(completion))
     }
@@ -284,7 +290,7 @@ impl<V: Venue> Worker<V> {
         if let Some(ledger) = self.ledger(lane) {
             let most = ledger.forget(id);
             self.tally.forgotten += 1;
-            self.tally.forgotten_bytes += u64::from(most);
+            self.tally.unknown_bytes += u64::from(most);
         }
     }
 

@@ -66,6 +66,11 @@ impl Drivers {
         self.counters.as_ref()?.statistics(DeviceSelector::ALL).ok()
     }
 
+    /// Whether there is a Wine host.
+    pub(super) fn is_wine(&self) -> bool {
+        self.host.is_some()
+    }
+
     /// The filter's counters when this was opened.
     pub(super) fn start(&self) -> Option<Statistics> {
         self.start

@@ -104,13 +104,14 @@ impl Round<'_> {
                 .findings
                 .extend(victim.join().ok().and_then(Result::err).map(by("victim")));
         }
+        let is_wine = self.drivers.as_ref().is_some_and(|drivers| drivers.is_wine());
         for (name, _, writer) in writers {
             let Ok(ended) = writer.join() else {
                 let finding = Finding::new(Invariant::Progress, "the thread panicked");
                 outcome.findings.push(by(&name)(finding));
                 continue;
             };
-            let found = bury(ended, &mut outcome);
+            let found = bury(ended, is_wine, &mut outcome);
             outcome.findings.extend(found.err().map(by(&name)));
         }
         if let Some(drivers) = &self.drivers {
@@ -279,7 +280,7 @@ fn write(
 }
 
 /// Settles what a thread has left, and adds up.
-fn bury(ended: Ended, outcome: &mut Outcome) -> Result<(), Finding> {
+fn bury(ended: Ended, is_wine: bool, outcome: &mut Outcome) -> Result<(), Finding> {
     let Ended {
         mut worker,
         mut result,
@@ -287,7 +288,7 @@ fn bury(ended: Ended, outcome: &mut Outcome) -> Result<(), Finding> {
     } = ended;
     if abruptly && result.is_ok() {
         outcome.disturbances.threads_ended += u64::from(worker.venue.pending() > 0);
-        let unheard = worker.venue.adopt();
+        let unheard = worker.venue.adopt(is_wine);
         outcome.disturbances.lent_for_good += unheard.len() as u64;
         worker.will_not_hear_of(&unheard);
         result = worker.finish();

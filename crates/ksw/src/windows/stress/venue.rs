@@ -41,6 +41,9 @@ pub(super) struct Native {
     /// Writes at ports that ended at once with a warning. Where the system posts no packet for them, their
     /// memory stays lent.
     warned: u64,
+    /// The thread that issued the writes has ended, in Wine.
+    adopted: bool,
+    without_outcome: Vec<u64>,
 }
 
 struct Lane {
@@ -75,12 +78,14 @@ impl Native {
             port: CompletionPort::new()?,
             tokens: Vec::new(),
             warned: 0,
+            adopted: false,
+            without_outcome: Vec::new(),
         })
     }
 
     /// The thread that issued the writes has ended, so nobody calls their completion routines: those writes
     /// are dropped, and returned.
-    pub(super) fn adopt(&mut self) -> Vec<u64> {
+    pub(super) fn adopt(&mut self, is_wine: bool) -> Vec<u64> {
         let is_apc = |flight: &Flight| matches!(flight.pending, Held::Apc(_));
         let gone: Vec<u64> = self
             .flights
@@ -91,6 +96,7 @@ impl Native {
         for id in &gone {
             self.flights.remove(id);
         }
+        self.adopted = is_wine;
         gone
     }
 
@@ -158,6 +164,13 @@ impl Native {
         };
         if let Some(pending) = still {
             self.flights.insert(id, Flight { lane, pending });
+        }
+        // In Wine the issuing thread itself stores the outcome, which it does no more once it has ended; the
+        // completion comes all the same.
+        let stores_nothing = |done: &mut Completion| done.result == Err(Win32Error::IO_INCOMPLETE);
+        if self.adopted {
+            self.without_outcome
+                .extend(done.extract_if(.., stores_nothing).map(|done| done.id));
         }
     }
 
@@ -361,6 +374,10 @@ impl Venue for Native {
             }
             wait = left.min(SLICE);
         }
+    }
+
+    fn without_outcome(&mut self) -> Vec<u64> {
+        std::mem::take(&mut self.without_outcome)
     }
 
     fn cancel(&mut self, lane: usize, what: Cancel) -> Result<(), Error> {
