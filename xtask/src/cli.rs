@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use clap::{Parser, Subcommand};
 
+use crate::check::CheckOptions;
 use crate::cost::CoreOptions;
 use crate::fuzz::FuzzOptions;
 use crate::layout::Layout;
@@ -75,7 +76,7 @@ enum Command {
     /// bytes. The exit code is 0 only if the package then verifies.
     Package(PackageOptions),
     /// Check format, lints for Linux and for the Windows targets, and dependency edges.
-    Check,
+    Check(CheckOptions),
     /// Run a Windows program in the prepared Wine prefix, with the drivers loaded.
     ///
     /// The exit code is the program's, or 1 when the drivers' log shows a failure.
@@ -120,7 +121,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Fuzz(options) => return fuzz::fuzz(&layout, &options),
         Command::Sanitize(options) => return sanitize::sanitize(&layout, &options),
         Command::Package(options) => return package::package(&layout, &options),
-        Command::Check => return check::check(&layout),
+        Command::Check(options) => return check::check(&layout, &options),
         Command::Wine(options) => return wine::command(&layout, &options),
         Command::CleanHost => clean::clean(&layout),
     }?;

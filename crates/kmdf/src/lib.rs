@@ -39,6 +39,7 @@ pub mod sync;
 pub mod time;
 pub mod timer;
 pub mod trace;
+mod values;
 pub mod write_irp;
 
 pub use context::{Context, ContextTypeInfo};

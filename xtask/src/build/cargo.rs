@@ -26,7 +26,12 @@ const DRIVER_LINK_ARGS: [&str; 6] = [
 
 /// `cargo SUBCOMMAND` for the drivers and the Wine host.
 pub(crate) fn driver_cargo(layout: &Layout, tools: &Tools, subcommand: &str) -> Command {
-    let mut command = windows_cargo(layout, tools, subcommand).args(["--target", MSVC]);
+    driver_cargo_in(layout, tools, subcommand, &layout.cargo_target())
+}
+
+/// The same, with a target folder of its own.
+pub(crate) fn driver_cargo_in(layout: &Layout, tools: &Tools, subcommand: &str, target: &Path) -> Command {
+    let mut command = windows_cargo(layout, tools, subcommand, target).args(["--target", MSVC]);
     if tools.rust.build_std {
         command = command.args([
             "-Zbuild-std=core,alloc",
@@ -44,7 +49,8 @@ pub(crate) fn driver_cargo(layout: &Layout, tools: &Tools, subcommand: &str) -> 
 
 /// `cargo SUBCOMMAND` for the user-mode programs.
 pub(crate) fn user_cargo(layout: &Layout, tools: &Tools, subcommand: &str) -> Command {
-    let mut command = windows_cargo(layout, tools, subcommand).args(["--target", GNU]);
+    let mut command =
+        windows_cargo(layout, tools, subcommand, &layout.cargo_target()).args(["--target", GNU]);
     if tools.rust.build_std {
         command = command.arg("-Zbuild-std=std,panic_abort,test");
     }
@@ -57,11 +63,11 @@ pub(crate) fn tree_cargo(layout: &Layout, tools: &Tools) -> Command {
     offline(command).args(["--target", MSVC, "--edges", "normal", "--prefix", "none"])
 }
 
-fn windows_cargo(layout: &Layout, tools: &Tools, subcommand: &str) -> Command {
+fn windows_cargo(layout: &Layout, tools: &Tools, subcommand: &str, target: &Path) -> Command {
     configured(layout, tools, subcommand)
         .arg("--release")
         .arg("--target-dir")
-        .arg(layout.cargo_target())
+        .arg(target)
 }
 
 /// With the patched wdk-build and the lock file that names it.

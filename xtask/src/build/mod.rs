@@ -5,7 +5,7 @@ mod publish;
 
 use anyhow::Result;
 
-pub(crate) use cargo::{driver_cargo, tree_cargo, user_cargo};
+pub(crate) use cargo::{driver_cargo, driver_cargo_in, tree_cargo, user_cargo};
 pub(crate) use publish::{IMAGES, forget_images};
 
 use crate::inf;
