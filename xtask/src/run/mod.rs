@@ -4,7 +4,9 @@
 mod bench;
 mod input;
 mod job;
+mod page;
 mod report;
+pub(crate) mod rules;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -12,6 +14,9 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Args;
 use fs_err as fs;
+use ksw::bench::report::BenchReport;
+use ksw::exit::Exit;
+use kswrite_conform::report::Summary;
 
 pub(crate) use bench::{BenchOptions, bench};
 
@@ -56,6 +61,10 @@ pub(crate) fn run(layout: &Layout, options: &RunOptions) -> Result<ExitCode> {
         session.detach()?;
         without.push(job.run(&session, &file, false)?);
     }
+    session.attach()?;
+    let rules = rules::in_wine(&session)?;
+    let bench = short_bench(&session)?;
+    session.attach()?;
     let counters = session.counters()?;
     let unloaded = session.unload();
     let findings = session.finish()?;
@@ -63,14 +72,51 @@ pub(crate) fn run(layout: &Layout, options: &RunOptions) -> Result<ExitCode> {
     if let Err(error) = unloaded {
         report.add_problem(format!("{error:#}"));
     }
+    let agreement = rules::agreement(&rules, &rules::in_model()?);
     print!("{report}");
+    println!("{}", Summary(&rules));
+    print!("{agreement}");
     if let Some(path) = &options.json {
         fs::write(path, serde_json::to_string_pretty(&report)?)?;
     }
+    let found = page::Found {
+        run: &report,
+        rules: &rules,
+        agreement: &agreement,
+        bench: &bench,
+    };
+    let path = found.write(&layout.out.join("report"))?;
+    println!("page: {}", layout.show(&path));
     findings.print();
-    Ok(if report.passed() {
+    let passed = report.passed() && rules.passed() && agreement.holds() && bench.exit() == Exit::Success;
+    Ok(if passed {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// A benchmark of seconds: sizes and depths through the filter and without it.
+fn short_bench(session: &Session<'_>) -> Result<BenchReport> {
+    let words = [
+        "ksw",
+        "bench",
+        "--device",
+        "direct",
+        "--block",
+        "4KiB..256KiB",
+        "--depth",
+        "32",
+        "--duration",
+        "250ms",
+        "--warm-up",
+        "50ms",
+        "--compare",
+        "filter=on,off",
+        "--rounds",
+        "3",
+        "--json",
+        "-",
+    ];
+    session.json("a short benchmark", "run-bench", &words)
 }

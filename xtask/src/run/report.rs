@@ -73,7 +73,19 @@ impl RunReport {
         self.passed
     }
 
-    fn table(&self) -> Table {
+    /// Whatever is not as it should be.
+    pub(super) fn problems(&self) -> impl Iterator<Item = &String> {
+        let rows = self.rows.iter().flat_map(|row| &row.problems);
+        rows.chain(&self.problems)
+    }
+
+    /// What was outstanding in the end.
+    pub(super) fn account(&self) -> String {
+        format!("host: {}; findings: {}", self.counters, self.findings.len())
+    }
+
+    /// A line for each job.
+    pub(super) fn table(&self) -> Table {
         let left = ["sink", "engine", "path"].map(|title| (title, Align::Left));
         let right = ["writes", "bytes", "MiB/s", "p50", "p99", "immediate", "pending"];
         let right = right.map(|title| (title, Align::Right));
@@ -169,11 +181,10 @@ impl fmt::Display for RunReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.file.display())?;
         write!(f, "{}", self.table())?;
-        let rows = self.rows.iter().flat_map(|row| &row.problems);
-        for problem in rows.chain(&self.problems) {
+        for problem in self.problems() {
             writeln!(f, "PROBLEM {problem}")?;
         }
-        writeln!(f, "host: {}; findings: {}", self.counters, self.findings.len())?;
+        writeln!(f, "{}", self.account())?;
         let word = if self.passed { "passed" } else { "FAILED" };
         writeln!(f, "{word}: {} rows with and without the filter", self.rows.len())
     }

@@ -1,5 +1,6 @@
 //! `cargo xtask test`: every test, on every venue.
 
+mod browser;
 mod totals;
 
 use std::path::PathBuf;
@@ -8,11 +9,15 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use clap::Args;
+use fs_err as fs;
+use ksw::conform;
+use kswrite_conform::report::Summary;
 
 use crate::build;
 use crate::interrupt;
 use crate::layout::Layout;
 use crate::libtest;
+use crate::run::rules;
 use crate::step;
 use crate::tools::{self, Purpose, Tools};
 use crate::wine::{Load, Pin, Session};
@@ -90,6 +95,9 @@ fn wine(layout: &Layout, tools: &Tools, filter: Option<&str>, totals: &mut Total
         let ended = step::run_to_end(layout, &format!("tests in Wine: {name}"), &log, &command)?;
         totals.add(&format!("wine, {name}"), &ended)?;
     }
+    if filter.is_none() {
+        rules(layout, &session, totals)?;
+    }
     // While the session lasts: the next one, of another terminal perhaps, changes the drivers in the prefix.
     image(layout, tools, filter, totals)?;
     let counters = session.counters();
@@ -109,6 +117,28 @@ fn wine(layout: &Layout, tools: &Tools, filter: Option<&str>, totals: &mut Total
     );
     totals.check("wine: the drivers unload", unloaded.is_ok());
     totals.check("wine: no finding in the drivers' log", findings.clean());
+    Ok(())
+}
+
+/// The rules of WriteFile in Wine and in the model, and the page that shows them.
+fn rules(layout: &Layout, session: &Session<'_>, totals: &mut Totals) -> Result<()> {
+    let wine = rules::in_wine(session)?;
+    let model = rules::in_model()?;
+    let agreement = rules::agreement(&wine, &model);
+    print!("{}{agreement}", Summary(&wine));
+    totals.check("wine: no rule of WriteFile is broken", wine.passed());
+    totals.check("model: no rule of WriteFile is broken", model.passed());
+    totals.check("wine and the model agree", agreement.holds());
+    let folder = layout.out.join("report-test");
+    fs::create_dir_all(&folder)?;
+    let page = folder.join("index.html");
+    fs::write(&page, conform::page::page(&wine).render())?;
+    let (_, sentence) = conform::page::verdict(&wine);
+    let seen = browser::look(layout, &page, &sentence);
+    if let Err(error) = &seen {
+        println!("{error:#}");
+    }
+    totals.check("the page in a browser", seen.is_ok());
     Ok(())
 }
 

@@ -38,6 +38,7 @@ fn packages_of(need: Need) -> Result<Vec<String>> {
         Need::Clippy => &["rust-web-clippy"],
         Need::Valgrind => &["valgrind"],
         Need::Osslsigncode => &["osslsigncode", "openssl"],
+        Need::Browser => &["chromium-headless-shell"],
         Need::Llvm => {
             let version = newest_llvm()?;
             let names = ["clang-#", "lld-#", "llvm-#", "libclang-#-dev"];

@@ -5,6 +5,7 @@
 //! install.
 
 mod apt;
+mod browser;
 mod installed;
 mod llvm;
 mod mingw;
@@ -82,6 +83,14 @@ pub(crate) fn valgrind(layout: &Layout) -> Result<PathBuf> {
     find()
 }
 
+/// Finds a browser that takes screenshots; installs one if there is none.
+pub(crate) fn browser(layout: &Layout) -> Result<PathBuf> {
+    if browser::find().is_err() {
+        install(layout, &[Need::Browser])?;
+    }
+    browser::find()
+}
+
 /// Finds osslsigncode, and openssl beside it; installs them if they are missing.
 pub(crate) fn osslsigncode(layout: &Layout) -> Result<PathBuf> {
     let find = || {
@@ -113,6 +122,7 @@ enum Need {
     Clippy,
     Valgrind,
     Osslsigncode,
+    Browser,
 }
 
 impl Need {
@@ -145,6 +155,7 @@ impl Need {
             }
             Self::Valgrind => "valgrind",
             Self::Osslsigncode => "osslsigncode and openssl",
+            Self::Browser => "Chromium, or its headless shell",
             Self::Clippy => "clippy of the toolchain that builds for Windows",
         }
     }

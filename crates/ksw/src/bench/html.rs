@@ -21,7 +21,12 @@ pub fn render(report: &BenchReport) -> Result<String, ChartError> {
     Ok(page(report)?.render())
 }
 
-fn page(report: &BenchReport) -> Result<Page, ChartError> {
+/// The page, to be a part of another one.
+///
+/// # Errors
+///
+/// A chart could not be drawn.
+pub fn page(report: &BenchReport) -> Result<Page, ChartError> {
     let mut page = Page::new(format!("ksw bench: {}", report.plan.device));
     for (tone, sentence) in verdicts(report) {
         page = page.verdict(tone, sentence);

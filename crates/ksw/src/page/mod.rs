@@ -81,6 +81,16 @@ impl Page {
         self
     }
 
+    /// Adds what another page says: its sentences after those that are here, its sections with its title before their
+    /// headings.
+    pub fn part(mut self, other: Self) -> Self {
+        self.verdicts.extend(other.verdicts);
+        let sections = other.sections.into_iter();
+        let titled = sections.map(|(heading, body)| (format!("{}: {heading}", other.title), body));
+        self.sections.extend(titled);
+        self
+    }
+
     /// The whole file.
     pub fn render(&self) -> String {
         let page = html! {
@@ -233,6 +243,22 @@ mod tests {
             assert!(!page.contains(outside), "{outside}: {page}");
         }
         assert!(page.contains("prefers-color-scheme: dark"));
+    }
+
+    #[test]
+    fn a_part_keeps_its_title() {
+        let part = Page::new("Part")
+            .verdict(Tone::Good, "second")
+            .section("Rows", html! {});
+        let page = Page::new("Whole")
+            .verdict(Tone::Good, "first")
+            .part(part)
+            .render();
+        assert!(page.contains("<h2>Part: Rows</h2>"), "{page}");
+        assert!(
+            page.find("first").unwrap() < page.find("second").unwrap(),
+            "{page}"
+        );
     }
 
     #[test]

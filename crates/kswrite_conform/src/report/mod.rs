@@ -8,7 +8,7 @@ mod text;
 pub use agreement::{Agreement, Disagreement};
 pub use json::{from_json, to_json};
 pub use junit::to_junit;
-pub use text::Text;
+pub use text::{Summary, Text};
 
 #[cfg(test)]
 mod tests {

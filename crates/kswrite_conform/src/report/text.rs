@@ -11,6 +11,18 @@ use crate::{
 #[derive(Clone, Copy, Debug)]
 pub struct Text<'a>(pub &'a Results);
 
+/// What went wrong, and the counts.
+#[derive(Clone, Copy, Debug)]
+pub struct Summary<'a>(pub &'a Results);
+
+impl fmt::Display for Summary<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let failed = self.0.rows.iter().filter(|row| row.verdict == Verdict::Fail);
+        failed.into_iter().try_for_each(|row| write_failure(f, row))?;
+        write_counts(f, self.0)
+    }
+}
+
 /// Nanoseconds in a second.
 const SECOND: f64 = 1e9;
 
