@@ -22,7 +22,7 @@ use kswrite_wire::{
 };
 use zerocopy::IntoBytes;
 
-use crate::rig::{Rig, irp_script, open, pattern, release, start, start_pending, write};
+use crate::rig::{Rig, host_counters, irp_script, open, pattern, release, start, start_pending, write};
 
 const CANCELLED: i32 = 0xC000_0120_u32 as i32;
 const ERROR_NOT_READY: Win32Error = Win32Error(21);
@@ -531,6 +531,51 @@ fn the_command_shows_what_is_outstanding() {
     );
     let (code, text) = said(ksw(&["trace", "--off"]));
     assert_eq!(code, Some(0), "{text}");
+    drop(file);
+    rig.finish();
+}
+
+/// `ksw trace --etw`: the events of a write, as a session of ETW gets them, and none without one.
+#[test]
+fn etw_events_of_a_write() {
+    if host_counters().is_none() {
+        println!("not run: no Wine host here to be the session; on Windows tools of the system are");
+        return;
+    }
+    let rig = Rig::new();
+    let file = open(SinkKind::Direct, irp_script(sink::Completion::Inline));
+    assert_eq!(write(&file, 0, b"nobody looks"), Ok(12));
+    let mut child = ksw(&["trace", "--etw", "--follow", "--count", "2", "--json"]);
+    // The command enables the provider after it has begun.
+    while child.try_wait().expect("the command runs").is_none() {
+        assert_eq!(write(&file, 4096, b"four"), Ok(4));
+        thread::sleep(Duration::from_millis(20));
+    }
+    let (code, text) = said(child);
+    assert_eq!(code, Some(0), "{text}");
+    let lines: Vec<&str> = text.lines().collect();
+    let (first, last) = (lines[0], lines[1]);
+    for part in [
+        r#""provider":"KsWrite.Filter","event":"WriteStart""#,
+        r#""Offset":4096,"Length":4"#,
+        r#""FastIo":"declined""#,
+        r#""Carrier":"mdl""#,
+    ] {
+        assert!(first.contains(part), "{part}: {text}");
+    }
+    for part in [
+        r#""event":"WriteStop""#,
+        r#""Status":"STATUS_SUCCESS (0x00000000)","Bytes":4,"Completion":"inline""#,
+    ] {
+        assert!(last.contains(part), "{part}: {text}");
+    }
+    let operation = |line: &str| {
+        let (_, rest) = line.split_once(r#""Operation":"#)?;
+        rest.split_once(',').map(|(number, _)| number.to_owned())
+    };
+    assert!(operation(first).is_some_and(|number| operation(last) == Some(number)));
+    let (code, text) = said(ksw(&["trace", "--etw"]));
+    assert_eq!(code, Some(2), "{text}");
     drop(file);
     rig.finish();
 }

@@ -244,7 +244,7 @@ pub struct SentIrps {
 pub struct EtwEnable {
     /// The GUID of the provider, as it lies in memory.
     pub provider: [u8; 16],
-    /// Events with one of these keywords, or with none. 0: all.
+    /// Events with one of these keywords, or with none.
     pub keywords: u64,
     /// 1: enable. 0: disable.
     pub on: u32,

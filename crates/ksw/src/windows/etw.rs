@@ -46,7 +46,7 @@ impl Drop for Enabled {
 fn wanted(on: u32) -> EtwEnable {
     EtwEnable {
         provider: ETW_PROVIDER_ID.to_bytes(),
-        keywords: 0,
+        keywords: u64::MAX,
         on,
         level: VERBOSE,
     }

@@ -180,8 +180,7 @@ pub unsafe extern "C" fn etw_write_transfer(
     let Some(enabled) = provider.enabled else {
         return STATUS_SUCCESS;
     };
-    let keyword =
-        descriptor.keyword == 0 || enabled.keywords == 0 || descriptor.keyword & enabled.keywords != 0;
+    let keyword = descriptor.keyword == 0 || descriptor.keyword & enabled.keywords != 0;
     if u32::from(descriptor.level) > enabled.level || !keyword {
         return STATUS_SUCCESS;
     }
