@@ -18,12 +18,25 @@ enum Rule {
 }
 
 /// The semantics depend on nothing, drivers on no user-mode crate, user mode on nothing of the kernel.
-const RULES: [(&str, Rule); 9] = [
+const RULES: [(&str, Rule); 10] = [
     ("kswrite_core", Rule::Only(&[])),
     ("kswrite_inf", Rule::Only(&[])),
     (
         "kswrite_wire",
         Rule::Only(&[
+            "zerocopy",
+            "zerocopy-derive",
+            "proc-macro2",
+            "quote",
+            "syn",
+            "unicode-ident",
+        ]),
+    ),
+    (
+        "kswrite_state",
+        Rule::Only(&[
+            "kswrite_core",
+            "kswrite_wire",
             "zerocopy",
             "zerocopy-derive",
             "proc-macro2",
