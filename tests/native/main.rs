@@ -13,6 +13,7 @@
 )]
 
 mod bad_input;
+mod bench;
 mod cancel;
 mod cli;
 mod data;
@@ -25,4 +26,5 @@ mod paths;
 mod policy;
 mod rig;
 mod stacked;
+mod stress;
 mod trace;
