@@ -1,8 +1,8 @@
 //! A console for the cases that need one.
 #![expect(unsafe_code, reason = "makes a console, and keeps the standard handles")]
 
-use std::fs::OpenOptions;
-use std::io;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
 
 use windows_sys::Win32::Foundation::{FALSE, HANDLE};
 use windows_sys::Win32::System::Console::{
@@ -15,10 +15,9 @@ const STANDARD: [STD_HANDLE; 3] = [STD_INPUT_HANDLE, STD_OUTPUT_HANDLE, STD_ERRO
 /// A console that this process had not, and has for as long as this lives.
 pub(super) struct Console(());
 
-/// Whether the process has a console with a screen.
-fn screen() -> io::Result<()> {
-    let screen = OpenOptions::new().read(true).write(true).open("CONOUT$");
-    screen.map(drop)
+/// The screen of the process's console.
+fn screen() -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).open("CONOUT$")
 }
 
 impl Console {
@@ -46,10 +45,11 @@ impl Console {
             ));
         }
         let console = Self(());
-        match screen() {
+        // One that has no window to show is made, and ends at once.
+        match screen().and_then(|mut screen| screen.write_all(b"\r")) {
             Ok(()) => Ok(Some(console)),
             Err(error) => Err(format!(
-                "this process has no console that can be written to: {error}"
+                "this process has no console, and a new one takes no text: {error}"
             )),
         }
     }
