@@ -247,8 +247,10 @@ impl Comparison {
     /// Of the rounds that both sides have; `None` when there is none.
     pub fn new(sides: [String; 2], setting: Setting, first: &[Round], second: &[Round]) -> Option<Self> {
         let pairs = || first.iter().zip(second);
+        // A figure of 0 was too small to be measured, so it has no ratio.
+        let told = |value: fn(&Round) -> Option<f64>, round| value(round).filter(|value| *value > 0.0);
         let ratio = |value: fn(&Round) -> Option<f64>| {
-            Spread::of(pairs().filter_map(move |(one, other)| Some(value(one)? / value(other)?)))
+            Spread::of(pairs().filter_map(move |(one, other)| Some(told(value, one)? / told(value, other)?)))
         };
         Some(Self {
             sides,
