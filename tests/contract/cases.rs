@@ -36,6 +36,26 @@ pub(crate) fn rules() -> BTreeSet<&'static str> {
     cases::all().map(|case| case.id).collect()
 }
 
+/// The differences that no case can show: their words are in no source of a case, or no case of the rule has their
+/// targets.
+pub(crate) fn unseen(sources: &str) -> Vec<String> {
+    let all = differences::ALL.iter().chain(differences::WITHIN);
+    let shown = |known: &&Difference| {
+        let kinds = cases::all().filter(|case| case.id == known.id);
+        let kinds = kinds.map(|case| case.targets).reduce(Kinds::and);
+        let targets = kinds.is_some_and(|kinds| kinds.and(known.targets) == kinds);
+        targets && sources.contains(&format!("\"{}\"", known.what))
+    };
+    all.filter(|known| !shown(known))
+        .map(|known| {
+            format!(
+                "{}: no case looks at '{}' on {}",
+                known.id, known.what, known.targets
+            )
+        })
+        .collect()
+}
+
 /// Around the tables on `docs/conformance.md`.
 const BEGIN: &str = "<!-- the tables of kswrite_conform::differences -->\n";
 const END: &str = "<!-- end -->\n";

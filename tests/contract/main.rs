@@ -60,7 +60,8 @@ impl Checked {
                 row.wine = cases::differing(&row.id);
                 for name in self.all.carrying(&row.id) {
                     if !names(&row.otherwise).any(|known| known == name) {
-                        row.otherwise = format!("{} `{name}`", row.otherwise).trim_start().to_owned();
+                        let cell = format!("{} `{name}`", row.otherwise);
+                        cell.trim_start().clone_into(&mut row.otherwise);
                     }
                 }
                 continue;
@@ -182,6 +183,16 @@ fn the_rules_of_write_file_have_their_cases() {
             .map(|id| format!("{id} has cases, and no line")),
     );
     assert_none(&problems);
+}
+
+#[test]
+fn every_difference_can_show() {
+    let folder = root().join("crates/kswrite_conform/src/cases");
+    let sources: String = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap())
+        .collect();
+    assert_none(&cases::unseen(&sources));
 }
 
 #[test]

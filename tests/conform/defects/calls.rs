@@ -83,7 +83,7 @@ impl<'a> Wrong<'a> {
             }
             D::OverlappedIgnored if synchronous => *overlapped = None,
             D::OverlappedMadeUp => {
-                *overlapped = overlapped.or(Some(self.os.overlapped(&Overlapped::default())))
+                *overlapped = overlapped.or(Some(self.os.overlapped(&Overlapped::default())));
             }
             _ => {}
         }
