@@ -30,9 +30,8 @@ pub struct Guid {
     pub data4: [u8; 8],
 }
 
-/// Name of the ETW provider of the filter.
-pub const ETW_PROVIDER: &str = "KsWrite.Filter";
-/// Its GUID, which follows from the name: `{5b080970-d480-51fe-e942-991d7c3e6b2a}`.
+/// The ETW provider of the filter, `KsWrite.Filter`, from whose name the GUID follows:
+/// `{5b080970-d480-51fe-e942-991d7c3e6b2a}`.
 pub const ETW_PROVIDER_ID: Guid = Guid {
     data1: 0x5b08_0970,
     data2: 0xd480,

@@ -31,7 +31,7 @@ fn policy(bytes: &[u8]) -> Result<(), Wrong> {
     let Some(change) = plain::<PolicyChange>(bytes)? else {
         return Ok(());
     };
-    let number = change.device < MAX_DEVICES as u32 || change.device == DeviceSelector::ALL;
+    let number = (change.device as usize) < MAX_DEVICES || change.device == DeviceSelector::ALL;
     match change.check() {
         Ok((device, policy)) => same("a change", PolicyChange::new(device, policy), change),
         Err(PolicyError::Version) => same("a version", change.version == WIRE_VERSION, false),
