@@ -14,12 +14,8 @@ fn main() {
         // drops what nobody names would drop the handlers. So the target is said here, and no flag taken.
         let object = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default()).join("seh.obj");
         let status = Command::new(compiler.path())
-            .args([
-                "--target=x86_64-pc-windows-msvc",
-                "-O2",
-                "-ffreestanding",
-                "-gcodeview",
-            ])
+            .arg(format!("--target={}", env::var("TARGET").unwrap_or_default()))
+            .args(["-O2", "-ffreestanding", "-gcodeview"])
             .args(["-Wall", "-Wextra", "-Werror", "-c", SOURCE, "-o"])
             .arg(&object)
             .status();

@@ -10,7 +10,7 @@ use crate::layout::Layout;
 use crate::process::Command;
 use crate::stamp::{self, Inputs};
 use crate::step;
-use crate::tools::{GNU, MSVC, Tools};
+use crate::tools::{ARM64, GNU, MSVC, Tools};
 use crate::wdk;
 
 /// What lld-link leaves out for `/DRIVER`, and link.exe does: non-pageable sections, a discardable INIT, and
@@ -31,20 +31,35 @@ pub(crate) fn driver_cargo(layout: &Layout, tools: &Tools, subcommand: &str) -> 
 
 /// The same, with a target folder of its own.
 pub(crate) fn driver_cargo_in(layout: &Layout, tools: &Tools, subcommand: &str, target: &Path) -> Command {
-    let mut command = windows_cargo(layout, tools, subcommand, target).args(["--target", MSVC]);
-    if tools.rust.build_std {
-        command = command.args([
-            "-Zbuild-std=core,alloc",
-            "-Zbuild-std-features=compiler-builtins-mem",
-        ]);
-    }
-    let flags: Vec<String> = DRIVER_LINK_ARGS
-        .iter()
-        .map(|arg| format!("-Clink-arg={arg}"))
-        .collect();
+    let command = windows_cargo(layout, tools, subcommand, target).args(["--target", MSVC]);
+    let command = build_core(command, tools);
     // Cargo adds these to the flags of .cargo/config.toml.
-    let command = command.env("CARGO_TARGET_X86_64_PC_WINDOWS_MSVC_RUSTFLAGS", flags.join(" "));
+    let command = command.env("CARGO_TARGET_X86_64_PC_WINDOWS_MSVC_RUSTFLAGS", link_flags());
     wdk::driver_environment(offline(command), layout, tools)
+}
+
+/// `cargo SUBCOMMAND` for the drivers, for ARM64.
+pub(crate) fn arm64_driver_cargo(layout: &Layout, tools: &Tools, subcommand: &str) -> Command {
+    let command = windows_cargo(layout, tools, subcommand, &layout.cargo_target()).args(["--target", ARM64]);
+    // .cargo/config.toml has the first one for x64 alone.
+    let flags = format!("-Ctarget-feature=+crt-static {}", link_flags());
+    let command = command.env("CARGO_TARGET_AARCH64_PC_WINDOWS_MSVC_RUSTFLAGS", flags);
+    wdk::arm64::environment(offline(build_core(command, tools)), layout, tools)
+}
+
+fn link_flags() -> String {
+    DRIVER_LINK_ARGS.map(|arg| format!("-Clink-arg={arg}")).join(" ")
+}
+
+/// Where the toolchain has no core for the target, cargo builds it.
+fn build_core(command: Command, tools: &Tools) -> Command {
+    if !tools.rust.build_std {
+        return command;
+    }
+    command.args([
+        "-Zbuild-std=core,alloc",
+        "-Zbuild-std-features=compiler-builtins-mem",
+    ])
 }
 
 /// `cargo SUBCOMMAND` for the user-mode programs.

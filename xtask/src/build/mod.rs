@@ -3,9 +3,11 @@
 mod cargo;
 mod publish;
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 
-pub(crate) use cargo::{driver_cargo, driver_cargo_in, tree_cargo, user_cargo};
+pub(crate) use cargo::{arm64_driver_cargo, driver_cargo, driver_cargo_in, tree_cargo, user_cargo};
 pub(crate) use publish::{IMAGES, forget_images};
 
 use crate::inf;
@@ -36,6 +38,17 @@ pub(crate) fn all(layout: &Layout, tools: &Tools) -> Result<()> {
     step::run(layout, "build ksw.exe", "build-ksw", &harness)?;
     publish::all(layout)?;
     inf::stamp_all(layout)
+}
+
+/// Builds the drivers for ARM64 and gives the folder that they are in; `None` where the toolchain cannot.
+pub(crate) fn arm64(layout: &Layout, tools: &Tools) -> Result<Option<PathBuf>> {
+    if !tools.rust.has_arm64(layout)? {
+        return Ok(None);
+    }
+    wdk::arm64::prepare(layout, tools)?;
+    let drivers = arm64_driver_cargo(layout, tools, "build").args(["-p", "kswrite", "-p", "ksink"]);
+    step::run(layout, "build the drivers for ARM64", "build-arm64", &drivers)?;
+    publish::arm64(layout).map(Some)
 }
 
 /// Prints what there is, with sizes in bytes.

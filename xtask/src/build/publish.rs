@@ -1,11 +1,14 @@
 //! Copies what cargo has built to `target/kswrite`, under the names that Windows knows.
 
+use std::path::PathBuf;
+
 use anyhow::{Context, Result};
 use fs_err as fs;
 
+use crate::inf;
 use crate::layout::Layout;
 use crate::stamp;
-use crate::tools::{GNU, MSVC};
+use crate::tools::{ARM64, GNU, MSVC};
 
 /// A built image.
 pub(crate) struct Image {
@@ -65,6 +68,21 @@ pub(super) fn all(layout: &Layout) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Copies the drivers for ARM64 to `target/kswrite/arm64`, and gives that folder.
+pub(super) fn arm64(layout: &Layout) -> Result<PathBuf> {
+    let (from, to) = (
+        layout.cargo_target().join(ARM64).join("release"),
+        layout.artifact("arm64"),
+    );
+    for image in IMAGES.iter().filter(|image| inf::NAMES.contains(&image.stem)) {
+        stamp::write_if_changed(&to.join(image.name), &fs::read(from.join(image.built()))?)?;
+        if let Some(pdb) = image.pdb() {
+            stamp::write_if_changed(&to.join(&pdb), &fs::read(from.join(&pdb))?)?;
+        }
+    }
+    Ok(to)
 }
 
 /// Deletes the linked drivers, so that cargo links them again: it does not know the import libraries.

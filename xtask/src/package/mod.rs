@@ -94,9 +94,15 @@ fn make(layout: &Layout) -> Result<ExitCode> {
     build::all(layout, &tools)?;
     let signer = Signer::ensure(layout)?;
     let folder = layout.out.join("package").join(name());
-    let x64 = &ARCHITECTURES[0];
+    let [x64, arm64] = &ARCHITECTURES;
+    let mut built = vec![(x64, &layout.out)];
+    let arm64_folder = build::arm64(layout, &tools)?;
+    match &arm64_folder {
+        Some(folder) => built.push((arm64, folder)),
+        None => println!("for x64 alone: the toolchain has no target {}", tools::ARM64),
+    }
     let made = commit_time(layout)?;
-    fill(layout, &signer, &folder, &[(x64, &layout.out)], made)?;
+    fill(layout, &signer, &folder, &built, made)?;
     let zip = zip_path(layout);
     pack::pack(&folder, &zip)?;
     for file in pack::files(&folder)? {
@@ -129,7 +135,10 @@ fn fill(
         for name in inf::NAMES {
             driver(layout, signer, architecture, from, &to, name, made)?;
         }
-        fs::copy(from.join("ksw.exe"), to.join("ksw.exe"))?;
+        // The harness is built for x64 alone: its standard library wants Microsoft's C runtime on ARM64.
+        if architecture.machine == Machine::X64 {
+            fs::copy(from.join("ksw.exe"), to.join("ksw.exe"))?;
+        }
     }
     Ok(())
 }

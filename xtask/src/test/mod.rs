@@ -33,8 +33,8 @@ pub(crate) struct TestOptions {
 const PACKAGE: &str = "kswrite_tests";
 /// The test programs that run in Wine: package and name. The first needs no driver.
 const IN_WINE: [(&str, &str); 2] = [("kswrite_client", "overlapped"), (PACKAGE, "native")];
-/// The test program that inspects the built images.
-const IMAGE: &str = "image";
+/// The test programs that inspect the built images.
+const IMAGES: [&str; 2] = ["image", "fidelity"];
 /// All tests of one venue.
 const TIMEOUT: Duration = Duration::from_mins(20);
 
@@ -45,6 +45,7 @@ pub(crate) fn test(layout: &Layout, options: &TestOptions) -> Result<ExitCode> {
     let filter = options.filter.as_deref();
     let mut totals = Totals::default();
     linux(layout, filter, &mut totals)?;
+    packages(layout, filter, &mut totals)?;
     if let Err(error) = wine(layout, &tools, filter, &mut totals) {
         interrupt::check()?;
         println!("{error:#}");
@@ -71,7 +72,8 @@ fn linux(layout: &Layout, filter: Option<&str>, totals: &mut Totals) -> Result<(
 /// The tests of the built images, which plain `cargo test` cannot know, and of what Wine has loaded.
 fn image(layout: &Layout, tools: &Tools, filter: Option<&str>, totals: &mut Totals) -> Result<()> {
     let command = tools::host_cargo(layout, "test")?
-        .args(["-p", PACKAGE, "--test", IMAGE])
+        .args(["-p", PACKAGE])
+        .args(IMAGES.iter().flat_map(|name| ["--test", *name]))
         .args(filter)
         .args(["--", "--include-ignored"])
         .env("KSWRITE_ARTIFACTS", &layout.out)
@@ -79,6 +81,18 @@ fn image(layout: &Layout, tools: &Tools, filter: Option<&str>, totals: &mut Tota
         .timeout(TIMEOUT);
     let ended = step::run_to_end(layout, "tests of the images", "test-image", &command)?;
     totals.add("image", &ended)
+}
+
+/// The tests of packages made of the built drivers.
+fn packages(layout: &Layout, filter: Option<&str>, totals: &mut Totals) -> Result<()> {
+    tools::osslsigncode(layout)?;
+    let command = tools::host_cargo(layout, "test")?
+        .args(["-p", "xtask", filter.unwrap_or("package::")])
+        // One certificate and one log for all of them.
+        .args(["--", "--ignored", "--test-threads=1"])
+        .timeout(TIMEOUT);
+    let ended = step::run_to_end(layout, "tests of packages", "test-package", &command)?;
+    totals.add("package", &ended)
 }
 
 /// The tests that run in Wine, with the drivers loaded.

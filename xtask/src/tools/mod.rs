@@ -21,7 +21,7 @@ pub(crate) use installed::{CARGO_FUZZ, CARGO_MUTANTS};
 pub(crate) use llvm::Llvm;
 pub(crate) use mingw::Mingw;
 pub(crate) use nightly::Nightly;
-pub(crate) use rust::{GNU, MSVC, WindowsRust, host_cargo};
+pub(crate) use rust::{ARM64, GNU, MSVC, WindowsRust, host_cargo};
 pub(crate) use wine::Wine;
 
 use crate::layout::Layout;

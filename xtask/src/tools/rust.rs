@@ -21,6 +21,8 @@ use crate::step;
 
 /// The drivers' target.
 pub(crate) const MSVC: &str = "x86_64-pc-windows-msvc";
+/// The drivers' target for ARM64, which a package has where the toolchain has it.
+pub(crate) const ARM64: &str = "aarch64-pc-windows-msvc";
 /// The user-mode programs' target.
 pub(crate) const GNU: &str = "x86_64-pc-windows-gnu";
 
@@ -98,6 +100,34 @@ impl WindowsRust {
             bail!("{version} is too old");
         }
         Ok(rust)
+    }
+
+    /// Whether drivers can be built for ARM64. Asks rustup for the target, if there is one.
+    pub(crate) fn has_arm64(&self, layout: &Layout) -> Result<bool> {
+        let there = || {
+            Ok::<bool, anyhow::Error>(
+                self.sysroot()?
+                    .join("lib/rustlib")
+                    .join(ARM64)
+                    .join("lib")
+                    .is_dir(),
+            )
+        };
+        if self.build_std || there()? {
+            return Ok(true);
+        }
+        if which::which("rustup").is_ok() {
+            let command = rustup().args(["target", "add", ARM64]);
+            // That it cannot is no error: the package then says that it is for x64 alone.
+            let _ = step::run(
+                layout,
+                "Rust target for ARM64 by rustup",
+                "rustup-arm64",
+                &command,
+            );
+            interrupt::check()?;
+        }
+        there()
     }
 
     /// What rustc says of itself.

@@ -1,6 +1,7 @@
 //! A stand-in for the Windows Driver Kit: a folder of the shape that wdk-build looks for, made from
 //! mingw-w64's headers, a few of our own, and import libraries of exactly the names in `imports.csv`.
 
+pub(crate) mod arm64;
 mod env;
 mod headers;
 mod imports;
