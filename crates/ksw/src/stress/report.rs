@@ -205,3 +205,76 @@ impl fmt::Display for Failure {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stress::finding::Invariant;
+    use crate::stress::plan::StressOptions;
+
+    fn report(failure: Option<Failure>) -> StressReport {
+        let options = StressOptions {
+            round: 10,
+            threads: 2,
+            ..StressOptions::default()
+        };
+        StressReport {
+            plan: options.check().unwrap(),
+            rounds: 1,
+            interrupted: false,
+            elapsed_ns: 2_000_000_000,
+            operations_per_second: 5.0,
+            tally: Tally {
+                operations: 10,
+                ..Tally::default()
+            },
+            disturbances: Disturbances::default(),
+            filter: None,
+            host: None,
+            memory: vec![5 << 20, 6 << 20],
+            failure,
+        }
+    }
+
+    #[test]
+    fn without_a_finding_it_says_so() {
+        let text = report(None).to_string();
+        assert!(text.ends_with("\nno finding in 10 operations\n"), "{text}");
+        assert!(
+            text.contains("5 MiB after the first round, 6 MiB after the last"),
+            "{text}"
+        );
+        assert_eq!(report(None).exit(), Exit::Success);
+    }
+
+    #[test]
+    fn a_finding_comes_with_the_last_operations_and_the_command() {
+        let failure = Failure {
+            round: 3,
+            seed: 0xAB,
+            findings: vec![Located {
+                by: "thread 1".to_owned(),
+                finding: Finding::new(Invariant::Digest, "they differ"),
+            }],
+            logs: vec![ThreadLog {
+                thread: "thread 1".to_owned(),
+                lines: vec!["0.5 0: reap".to_owned()],
+            }],
+            replay: "ksw stress --replay 0xab".to_owned(),
+        };
+        let report = report(Some(failure));
+        assert_eq!(report.exit(), Exit::Verification);
+        let text = report.to_string();
+        for part in [
+            "the last operations of thread 1:\n  0.5 0: reap",
+            "finding of thread 1: digest: they differ",
+            "\n  ksw stress --replay 0xab\n",
+            "FOUND after 10 operations, in round 3 of seed 0x1",
+        ] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        let json = serde_json::to_value(&report).unwrap();
+        assert_eq!(json["failure"]["findings"][0]["finding"]["invariant"], "digest");
+        assert_eq!(json["tally"]["operations"], 10);
+    }
+}
