@@ -1,5 +1,6 @@
 //! The write loop takes no memory for a write: ten times the writes, the same number of allocations.
 #![expect(unsafe_code, reason = "counts allocations as the global allocator")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::collections::VecDeque;

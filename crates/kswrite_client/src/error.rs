@@ -36,6 +36,7 @@ const KNOWN: &[Known] = &[
     (50, "ERROR_NOT_SUPPORTED", "the device does not support this request", "check the device"),
     (64, "ERROR_NETNAME_DELETED", "the other side closed the connection", "connect again"),
     (71, "ERROR_REQ_NOT_ACCEP", "the device accepts no more requests now", "use a smaller depth"),
+    (80, "ERROR_FILE_EXISTS", "a file of this name exists already", "remove it, or choose another name"),
     (87, "ERROR_INVALID_PARAMETER", "a value of the request makes no sense to the receiver", "check the values given"),
     (109, "ERROR_BROKEN_PIPE", "the other end of the pipe is closed", "connect again"),
     (112, "ERROR_DISK_FULL", "there is no space left", "make space on the target"),
