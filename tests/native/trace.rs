@@ -385,9 +385,17 @@ fn bad_trace_requests() {
     }
     let answer = control_bytes(&device, trace::GET_TRACE.0, &[], room - 1);
     assert_eq!(answer, Err(ERROR_INSUFFICIENT_BUFFER));
-    let filter = filter();
-    assert_eq!(filter.trace_state().map(|state| state.on), Ok(0));
+    assert_eq!(filter().trace_state().map(|state| state.on), Ok(0));
+    drop(device);
+    rig.finish();
+}
 
+/// The same of requests to read.
+#[test]
+fn bad_requests_to_read_the_trace() {
+    let rig = Rig::new();
+    let device = File::open(CONTROL_PATH, Access::ReadWrite).expect("the filter is loaded");
+    let filter = filter();
     let state = filter.set_trace(Some(MIN_RECORDS)).expect("it is switched on");
     let one = size_of::<trace::Batch>() + size_of::<trace::Record>();
     let cursor = Cursor::at(state.next);
