@@ -94,10 +94,31 @@ fn the_drivers_assert_the_table_and_nothing_else() {
     assert_eq!(asserted_values(), known("value"));
 }
 
+/// Fields in unions without a name, which bindings of different headers name differently: the driver counts bytes.
+#[test]
+fn fields_without_a_path_are_where_the_table_says() {
+    let text = read("src/ffi/threaded.rs");
+    let unnamed = known("unnamed");
+    for (constant, field) in [
+        ("USER_IOSB", "IRP.UserIosb"),
+        (
+            "USER_APC_CONTEXT",
+            "IRP.Overlay.AsynchronousParameters.UserApcContext",
+        ),
+    ] {
+        let line = format!("const {constant}: usize = {};", unnamed[field]);
+        assert!(text.contains(&line), "{line}");
+    }
+    assert_eq!(unnamed.len(), 2);
+}
+
 #[test]
 fn every_fact_names_its_header_and_its_page() {
     for row in facts() {
-        assert!(["size", "offset", "value"].contains(&row[0].as_str()), "{row:?}");
+        assert!(
+            ["size", "offset", "unnamed", "value"].contains(&row[0].as_str()),
+            "{row:?}"
+        );
         let header = Path::new(&row[3]);
         assert_eq!(header.extension().unwrap(), "h", "{row:?}");
         assert!(row[4].starts_with('/') && !row[4].ends_with('/'), "{row:?}");

@@ -47,6 +47,11 @@ use crate::kernel::NtKernel;
 
 /// Pool tag of the watches: `KsWt`.
 const WATCH_TAG: u32 = u32::from_le_bytes(*b"KsWt");
+/// Offsets of two fields of an IRP that are in unnamed unions in the WDK's headers and not in others: bindings name
+/// them differently. `xtask/wdk/facts.csv` has both.
+const USER_IOSB: usize = 72;
+/// `Overlay.AsynchronousParameters.UserApcContext`.
+const USER_APC_CONTEXT: usize = 96;
 /// How long a wait for the last stage of an IRP takes before it looks again.
 const A_MOMENT: Patience = Patience {
     // In units of 100 nanoseconds: 1 ms.
@@ -357,8 +362,9 @@ fn fill(
     unsafe { (*irp).Flags = flags };
     // SAFETY: as above.
     unsafe { (*irp).RequestorMode = raw_mode(call.mode) };
+    let block = irp.cast::<*mut IO_STATUS_BLOCK>().wrapping_byte_add(USER_IOSB);
     // SAFETY: as above.
-    unsafe { (*irp).UserIosb = write.status_block.as_ptr() };
+    unsafe { block.write(write.status_block.as_ptr()) };
     // SAFETY: as above.
     unsafe { (*irp).UserEvent = event.map_or(ptr::null_mut(), Event::as_ptr) };
     // SAFETY: as above.
@@ -366,8 +372,7 @@ fn fill(
     // SAFETY: as above.
     unsafe { file.write(file_ptr(call)) };
     let context = write.port_context.map_or(0, core::num::NonZeroU64::get);
-    // SAFETY: as above.
-    let field = unsafe { &raw mut (*irp).Overlay.AsynchronousParameters.UserApcContext };
+    let field = irp.cast::<PVOID>().wrapping_byte_add(USER_APC_CONTEXT);
     // SAFETY: as above. It is a number that the program gets back.
     unsafe { field.write(ptr::without_provenance_mut(usize::try_from(context).unwrap_or(0))) };
 }

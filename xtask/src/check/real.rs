@@ -177,7 +177,9 @@ fn assertions(table: &str) -> Result<String> {
         };
         let what = match (*kind, name.split_once('.')) {
             ("size", None) => format!("sizeof({name})"),
-            ("offset", Some((structure, field))) => format!("__builtin_offsetof({structure}, {field})"),
+            ("offset" | "unnamed", Some((structure, field))) => {
+                format!("__builtin_offsetof({structure}, {field})")
+            }
             ("value", None) => format!("(unsigned)({name})"),
             _ => bail!("facts.csv: '{line}' is no size, offset or value"),
         };
