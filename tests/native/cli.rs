@@ -131,3 +131,99 @@ fn ks_shows_the_decisions() {
     }
     rig.finish();
 }
+
+/// `ksw conform` names what makes no sense, and runs nothing then.
+#[test]
+fn conform_with_bad_input() {
+    let rig = Rig::new();
+    let missing = r"C:\no\such\folder\results.json";
+    let no_json = a_file();
+    for (arguments, named, exit) in [
+        (["--target", "disk"], "'disk' is no target", 2),
+        (["--only", "WF-99"], "'WF-99'", 2),
+        (["--venue", "dream"], "--venue", 2),
+        (["--against", missing], missing, 3),
+        (["--against", &no_json], &no_json, 3),
+        (["--json", missing], missing, 3),
+        (["--target", r"device:\\.\KsSinkNowhere"], "KsSinkNowhere", 4),
+    ] {
+        let output = ksw(&[&["conform"], &arguments[..]].concat());
+        let said = String::from_utf8_lossy(&output.stderr) + String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(exit), "{arguments:?}: {said}");
+        assert!(said.contains(named), "{arguments:?}: {said}");
+    }
+    for (arguments, named) in [
+        (
+            vec!["--target", "console", "--only", "WF-47"],
+            "none of these rules",
+        ),
+        (vec!["--json", "-", "--junit", "-"], "only one of"),
+    ] {
+        let (code, said) = refusal(&[vec!["conform"], arguments].concat());
+        assert_eq!(code, Some(2), "{said}");
+        assert!(said.contains(named), "{said}");
+    }
+    assert_eq!(refusal(&["play-role", "nobody"]).0, Some(2));
+    rig.finish();
+}
+
+/// One rule on a few targets: as a list, as a table, as JSON, JUnit and a page, and in agreement with itself.
+#[test]
+fn conform_tells_what_it_found() {
+    let rig = Rig::new();
+    let said = |output: &Output| String::from_utf8_lossy(&output.stdout).into_owned();
+    let list = ksw(&["conform", "--list", "--only", "WF-47"]);
+    assert!(
+        said(&list).contains("WF-47") && !said(&list).contains("pass"),
+        "{}",
+        said(&list)
+    );
+
+    let folder = std::env::temp_dir();
+    let path = |name: &str| folder.join(name).display().to_string();
+    let [json, junit, html] = ["ksw-conform.json", "ksw-conform.xml", "ksw-conform.html"].map(path);
+    let run = |more: &[&str]| {
+        let what = [
+            "conform",
+            "--target",
+            "filtered-direct",
+            "--target",
+            "named-pipe",
+            "--only",
+            "wf-47",
+        ];
+        ksw(&[&what[..], more].concat())
+    };
+    let first = run(&["--json", &json, "--junit", &junit, "--html", &html]);
+    assert_eq!(first.status.code(), Some(0), "{}", said(&first));
+    for part in [
+        "WF-47  filtered-direct  pass",
+        "WF-47  named-pipe       pass",
+        "0 FAIL",
+    ] {
+        assert!(said(&first).contains(part), "{part}: {}", said(&first));
+    }
+    for (file, part) in [
+        (&json, "\"verdict\": \"pass\""),
+        (&junit, "<testsuites"),
+        (&html, "<html"),
+    ] {
+        let text = std::fs::read_to_string(file).expect("the file that was asked for");
+        assert!(text.contains(part), "{file}: {text}");
+    }
+    let again = run(&["--against", &json]);
+    assert_eq!(again.status.code(), Some(0), "{}", said(&again));
+    assert!(said(&again).contains("0 disagree"), "{}", said(&again));
+
+    // A run that has seen something else.
+    let text = std::fs::read_to_string(&json).expect("the results");
+    std::fs::write(&json, text.replace("\"pass\"", "\"fail\"")).expect("the file was made before");
+    let other = run(&["--against", &json, "--json", "-"]);
+    assert_eq!(other.status.code(), Some(1), "{}", said(&other));
+    assert!(said(&other).trim_start().starts_with('{'), "{}", said(&other));
+    assert!(String::from_utf8_lossy(&other.stderr).contains("DISAGREE WF-47 on filtered-direct"));
+    for file in [json, junit, html] {
+        std::fs::remove_file(file).expect("the file was there");
+    }
+    rig.finish();
+}
