@@ -18,7 +18,7 @@ enum Rule {
 }
 
 /// The semantics depend on nothing, drivers on no user-mode crate, user mode on nothing of the kernel.
-const RULES: [(&str, Rule); 10] = [
+const RULES: [(&str, Rule); 11] = [
     ("kswrite_core", Rule::Only(&[])),
     ("kswrite_inf", Rule::Only(&[])),
     (
@@ -56,6 +56,10 @@ const RULES: [(&str, Rule); 10] = [
     (
         "kswrite_client",
         Rule::Never(&["kswrite_core", "nt_model", "kmdf", "wdk-sys", "windows"]),
+    ),
+    (
+        "kswrite_faces",
+        Rule::Never(&["kswrite_core", "nt_model", "ksw", "kmdf", "wdk-sys"]),
     ),
 ];
 /// What has no place in the kernel.

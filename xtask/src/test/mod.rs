@@ -31,8 +31,12 @@ pub(crate) struct TestOptions {
 
 /// The package of the tests.
 const PACKAGE: &str = "kswrite_tests";
-/// The test programs that run in Wine: package and name. The first needs no driver.
-const IN_WINE: [(&str, &str); 2] = [("kswrite_client", "overlapped"), (PACKAGE, "native")];
+/// The test programs that run in Wine: package and name. The first two need no driver.
+const IN_WINE: [(&str, &str); 3] = [
+    ("kswrite_client", "overlapped"),
+    ("kswrite_faces", "com"),
+    (PACKAGE, "native"),
+];
 /// The test programs that inspect the built images.
 const IMAGES: [&str; 2] = ["image", "fidelity"];
 /// All tests of one venue.
