@@ -248,6 +248,10 @@ fn find(handle: u64) -> Option<Provider> {
 }
 
 /// A session wants events of a provider, or none any more.
+///
+/// # Errors
+///
+/// `STATUS_INVALID_PARAMETER`: there is no such provider, or a value makes no sense.
 pub fn enable(wanted: &EtwEnable) -> Result<(), NTSTATUS> {
     if wanted.on > 1 || wanted.level > 255 {
         return Err(STATUS_INVALID_PARAMETER);
