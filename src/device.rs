@@ -47,7 +47,7 @@ pub fn add(driver: &Driver, mut init: DeviceInit<'_>) -> Result<(), NtStatus> {
     let target = Target::below(device).ok_or(NtStatus::UNSUCCESSFUL)?;
     device.set_context(FilterDevice {
         target,
-        place: Taken::new(),
+        place: Taken::acquire(),
         driver: DriverRef::for_device_context(driver),
     })?;
     control::share(driver);

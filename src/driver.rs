@@ -34,7 +34,7 @@ pub fn initialize(driver: &Driver) -> Result<(), NtStatus> {
     driver
         .set_context(DriverContext {
             control: Control::new()?,
-            etw: etw::Registration::new(),
+            etw: etw::Registration::register(),
         })
         .map(|_| ())
 }

@@ -55,7 +55,7 @@ pub struct Taken {
 impl Taken {
     /// A slot that is as new, or the last one, shared, when all are taken: more than one stack or two is rare for a
     /// filter.
-    pub fn new() -> Self {
+    pub fn acquire() -> Self {
         let free = TABLE.iter().find(|slot| !slot.taken.swap(true, Ordering::AcqRel));
         if let Some(slot) = free {
             slot.statistics.reset();

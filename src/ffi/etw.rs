@@ -29,7 +29,7 @@ impl Registration {
     /// IRQL: `PASSIVE_LEVEL`.
     ///
     /// <https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-etwregister>
-    pub fn new() -> Self {
+    pub fn register() -> Self {
         // SAFETY: the provider is a static, and dropping this, which the driver's context does before the driver is
         // unloaded, unregisters it.
         let _status = unsafe { PROVIDER.register_with_callback(enabled, 0) };
