@@ -92,13 +92,13 @@ fn grid(results: &Results) -> Markup {
                     tr {
                         th scope="col" class="left" { "rule" }
                         th scope="col" class="left" { "statement" }
-                        @for target in &targets { th scope="col" class="left" { (target) } }
+                        @for target in &targets { th scope="col" class="left wrap" { (target) } }
                     }
                 }
                 tbody {
                     @for ((id, statement), rows) in &cases {
                         tr {
-                            td class="left" { (id) }
+                            td class="left id" { (id) }
                             td class="left" { (statement) }
                             @for target in &targets {
                                 td class="left" {

@@ -208,6 +208,8 @@ nav { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; margin: 1rem 0; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; margin: .5rem 0; }
 th, td { padding: .28rem .8rem .28rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 th { color: var(--soft); font-weight: 600; white-space: nowrap; }
+th.wrap { white-space: normal; }
+.id { white-space: nowrap; }
 .left { text-align: left; }
 .right { text-align: right; white-space: nowrap; }
 code, pre { font: .88em/1.45 ui-monospace, Consolas, "DejaVu Sans Mono", monospace; }
