@@ -740,7 +740,11 @@ fn ks_41_42_43_50_51_the_irp() {
             assert_eq!(irp, expected, "{kind:?} {length} {flags:#x}");
             let state = state(&file);
             let seen = (state.last_irp_flags, state.last_stack_flags);
-            assert_eq!(seen, (expected.irp_flags, stack_flags), "{kind:?} {length} {flags:#x}");
+            assert_eq!(
+                seen,
+                (expected.irp_flags, stack_flags),
+                "{kind:?} {length} {flags:#x}"
+            );
             drop(file);
             case.finish();
         }
@@ -1320,7 +1324,7 @@ fn run_program(case: &Case, file: &File, numbers: &mut Numbers) -> (u64, bool) {
 fn random_programs() {
     let case = Case::new();
     for seed in 1..=1000 {
-        let mut numbers = Numbers(seed * 0x9E37_79B9_7F4A_7C15);
+        let mut numbers = Numbers(0x9E37_79B9_7F4A_7C15_u64.wrapping_mul(seed));
         let kind = numbers.one_of(&SinkKind::ALL);
         let file = open(kind, numbers.script());
         let (written, is_all) = run_program(&case, &file, &mut numbers);

@@ -3,6 +3,7 @@
 //! The numbers are those of `xtask/wdk/facts.csv`, which names the page of each.
 #![expect(
     clippy::cast_sign_loss,
+    clippy::cast_possible_truncation,
     reason = "bindgen gives the values different types; their 32 bits are compared"
 )]
 

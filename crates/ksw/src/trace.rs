@@ -224,11 +224,7 @@ pub struct Lost {
 
 impl fmt::Display for Lost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} records were overwritten before they were read",
-            self.lost
-        )
+        write!(f, "{} records were overwritten before they were read", self.lost)
     }
 }
 

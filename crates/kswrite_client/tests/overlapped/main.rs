@@ -347,7 +347,12 @@ fn cancels_of_a_whole_file_reach_every_write() {
             assert_eq!(write.wait().result, Err(Win32Error::OPERATION_ABORTED));
         }
     }
-    assert_eq!(file.cancel_all(), Err(Win32Error::NOT_FOUND));
+    // Wine says TRUE of nothing too.
+    let nothing = file.cancel_all();
+    assert!(
+        [Ok(()), Err(Win32Error::NOT_FOUND)].contains(&nothing),
+        "{nothing:?}"
+    );
     turn.ends_without_cells();
 }
 
@@ -378,7 +383,7 @@ fn a_write_outlives_its_file() {
     let reader = read_all(reader);
     let finished = write.wait();
     assert_eq!((finished.result, finished.bytes), (Ok(LARGE_U32), LARGE_U32));
-    drop(file);
+    drop((finished, file));
     assert_eq!(reader.join().unwrap(), pattern(LARGE));
     turn.ends_without_cells();
 }

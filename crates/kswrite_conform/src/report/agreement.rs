@@ -88,7 +88,8 @@ impl Agreement {
             }
         }
         let tried = |results: &Results| results.rows.iter().filter(tried).count();
-        agreement.single = tried(here) + tried(there) - 2 * pairs;
+        // A file may hold a row twice.
+        agreement.single = (tried(here) + tried(there)).saturating_sub(2 * pairs);
         agreement
     }
 
