@@ -64,6 +64,10 @@ pub(crate) fn check(layout: &Layout, options: &CheckOptions) -> Result<ExitCode>
                     "-p",
                     "kswrite_client",
                     "-p",
+                    "kswrite_dll",
+                    "-p",
+                    "kswrite_faces",
+                    "-p",
                     "kswrite_tests",
                     "--all-targets",
                 ])
