@@ -1,7 +1,7 @@
 //! A benchmark as a page with charts.
 
 use super::plan::Setting;
-use super::report::{BenchReport, Point};
+use super::report::{BenchReport, Comparison, Point};
 use super::text::without_empty_columns;
 use crate::exit::Exit;
 use crate::page::chart::{Axis, Chart, ChartError, Line, Scale};
@@ -68,12 +68,8 @@ fn verdicts(report: &BenchReport) -> Vec<(Tone, String)> {
             "Writes failed, fell short or were cancelled.".to_owned(),
         )),
     }
-    let comparisons = report.measured.comparisons.iter();
-    verdicts.extend(
-        comparisons
-            .take(MOST_LINES)
-            .map(|comparison| (Tone::Plain, comparison.sentence())),
-    );
+    let compared = compared(&report.measured.comparisons).into_iter();
+    verdicts.extend(compared.map(|sentence| (Tone::Plain, sentence)));
     if report.measured.comparisons.is_empty() {
         verdicts.extend(fastest(report).map(|sentence| (Tone::Plain, sentence)));
     }
@@ -86,6 +82,21 @@ fn verdicts(report: &BenchReport) -> Vec<(Tone, String)> {
     }
     verdicts.extend(report.remarks().into_iter().map(|remark| (Tone::Odd, remark)));
     verdicts
+}
+
+/// One or two comparisons one by one; of more, how far they lie apart.
+fn compared(comparisons: &[Comparison]) -> Vec<String> {
+    let (Some(first), true) = (comparisons.first(), comparisons.len() > 2) else {
+        return comparisons.iter().map(Comparison::sentence).collect();
+    };
+    let ratios = || comparisons.iter().map(|one| one.writes_per_second.median);
+    let lowest = ratios().fold(f64::INFINITY, f64::min);
+    let highest = ratios().fold(0.0, f64::max);
+    let [one, other] = &first.sides;
+    vec![format!(
+        "{one}: {lowest:.3} to {highest:.3} times the writes per second of {other}, over {} settings.",
+        comparisons.len()
+    )]
 }
 
 /// The point with the most bytes in a second.

@@ -135,7 +135,11 @@ fn reasons(heading: &str, results: &Results, verdict: Verdict) -> Markup {
     for row in results.rows.iter().filter(|row| row.verdict == verdict) {
         let reason = row.reason.as_deref().unwrap_or("no reason given");
         let rows = reasons.entry(reason).or_default();
-        rows.push(format!("{} on {}", row.id, row.target));
+        let place = format!("{} on {}", row.id, row.target);
+        // A rule may have several cases.
+        if !rows.contains(&place) {
+            rows.push(place);
+        }
     }
     html! {
         @if !reasons.is_empty() {
