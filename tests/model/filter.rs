@@ -137,6 +137,25 @@ fn ks_20_filter_gate() {
 }
 
 /// KS-21: no table below, a table that ends before the slot, and an empty slot all mean an IRP.
+/// The policy of a device: no attempt is made, an IRP takes its place, and it is counted as left out.
+#[test]
+fn ks_20_filter_policy_without_attempts() {
+    for method in METHODS {
+        let below = Script::inline(method).with_fast(FastRoutine::Accept);
+        let stack = Stack::new(below, ASYNCHRONOUS);
+        let world = &stack.rig.world;
+        world.set_fast_attempts(stack.filter, false);
+        assert_eq!(stack.rig.submit(&stack.rig.write()).status, NtStatus::SUCCESS);
+        assert_eq!(stack.ways(), (0, 1), "{method:?}");
+        assert_eq!(stack.rig.effects().block, Some(WHOLE));
+        let seen = stack.statistics();
+        let counts = (seen.attempted, seen.skipped, seen.fast, seen.irp);
+        assert_eq!(counts, (1, 1, 0, 1), "{method:?}");
+        assert_eq!(world.accepted(stack.rig.device), BYTES);
+        stack.rig.check();
+    }
+}
+
 #[test]
 fn ks_21_filter_above_a_device_without_a_routine() {
     for script in [

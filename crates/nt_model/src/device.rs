@@ -195,6 +195,8 @@ pub(crate) struct Device {
     pub(crate) accepted: Vec<u8>,
     pub(crate) routine_calls: u32,
     pub(crate) statistics: Rc<Statistics>,
+    /// Of a filter: whether it may attempt fast I/O.
+    pub(crate) attempts_fast: bool,
     pub(crate) routines: Option<Rc<dyn Routines>>,
     pub(crate) sector_bytes: u32,
 }
@@ -213,6 +215,7 @@ impl Device {
             accepted: Vec::new(),
             routine_calls: 0,
             statistics: Rc::new(Statistics::new()),
+            attempts_fast: true,
             routines: None,
             sector_bytes: 0,
         }

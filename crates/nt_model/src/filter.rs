@@ -201,7 +201,11 @@ impl Cpu<'_> {
             stack_flags: location.flags,
             irp_flags: header.flags & !FLAGS_OF_THE_UPPER_IRP,
         };
-        filter::dispatch(self, &statistics, &call, request)
+        if self.with(|state| state.devices[device].attempts_fast) {
+            filter::dispatch(self, &statistics, &call, request)
+        } else {
+            filter::dispatch_by_irp(self, &statistics, &call, request)
+        }
     }
 
     /// Where the bytes of an IRP are.

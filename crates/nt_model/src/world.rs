@@ -221,6 +221,11 @@ impl World {
         self.with(|state| state.memory.working_set_pages = Some(pages));
     }
 
+    /// Whether a filter may attempt fast I/O. It may at first.
+    pub fn set_fast_attempts(&self, filter: crate::DeviceId, allowed: bool) {
+        self.with(|state| state.devices[filter].attempts_fast = allowed);
+    }
+
     /// Whether I/O is counted: `IoCountOperations`. It is at first.
     pub fn set_counting(&self, counts: bool) {
         self.with(|state| state.process.counts = counts);
