@@ -160,3 +160,17 @@ impl Statistics {
         bump(&self.bypassed, 1);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_only_passes_by_is_counted_apart() {
+        let statistics = Statistics::new();
+        statistics.bypassed();
+        statistics.forwarded_fast();
+        let seen = statistics.snapshot();
+        assert_eq!((seen.bypassed, seen.forwarded_fast, seen.attempted), (1, 1, 0));
+    }
+}
