@@ -15,6 +15,7 @@
 pub mod case;
 pub mod cases;
 pub mod differences;
+pub mod faces;
 pub mod model;
 pub mod report;
 pub mod result;

@@ -8,7 +8,7 @@ use kswrite_client::Win32Error;
 use kswrite_core::NtStatus;
 use kswrite_wire::sink::{Script, State};
 
-use crate::Venue;
+use crate::{Venue, faces::Faces};
 
 /// A handle, of any kind of object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -263,6 +263,11 @@ pub const EXIT_ACCESS_VIOLATION: u32 = 0xC000_0005;
 pub trait Win32 {
     /// Where the calls go.
     fn venue(&self) -> Venue;
+
+    /// The stream and channel interfaces, where the venue has them.
+    fn faces(&self) -> Option<&dyn Faces> {
+        None
+    }
 
     // Memory.
 
