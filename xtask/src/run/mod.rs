@@ -6,7 +6,7 @@ mod input;
 mod job;
 mod page;
 mod report;
-pub(crate) mod rules;
+mod rules;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -15,10 +15,13 @@ use anyhow::Result;
 use clap::Args;
 use fs_err as fs;
 use ksw::bench::report::BenchReport;
-use ksw::exit::Exit;
-use kswrite_conform::report::Summary;
+use ksw::report::WriteReport;
+use ksw::status::HostCounters;
+use kswrite_conform::report::{Agreement, Summary};
+use kswrite_conform::result::Results;
 
 pub(crate) use bench::{BenchOptions, bench};
+pub(crate) use page::Found;
 
 use crate::build;
 use crate::layout::Layout;
@@ -51,50 +54,87 @@ pub(crate) fn run(layout: &Layout, options: &RunOptions) -> Result<ExitCode> {
     };
     let pin = if options.pin { Pin::OneCpu } else { Pin::No };
     let session = Session::start(layout, &tools, "run", Load::Sinks, pin)?;
-    let jobs = Job::all();
-    let mut with = Vec::new();
-    let mut without = Vec::new();
-    for job in &jobs {
-        // One after the other, so that what else the machine does falls on both alike.
-        session.attach()?;
-        with.push(job.run(&session, &file, true)?);
-        session.detach()?;
-        without.push(job.run(&session, &file, false)?);
-    }
-    session.attach()?;
-    let rules = rules::in_wine(&session)?;
-    let bench = short_bench(&session)?;
-    session.attach()?;
+    let done = Done::all(&session, file, Job::all())?;
     let counters = session.counters()?;
     let unloaded = session.unload();
     let findings = session.finish()?;
-    let mut report = RunReport::new(&file, jobs, with, without, counters, findings.lines());
+    let mut found = done.account(counters, findings.lines())?;
     if let Err(error) = unloaded {
-        report.add_problem(format!("{error:#}"));
+        found.run.add_problem(format!("{error:#}"));
     }
-    let agreement = rules::agreement(&rules, &rules::in_model()?);
-    print!("{report}");
-    println!("{}", Summary(&rules));
-    print!("{agreement}");
+    print!("{}{}{}", found.run, Summary(&found.rules), found.agreement);
     if let Some(path) = &options.json {
-        fs::write(path, serde_json::to_string_pretty(&report)?)?;
+        fs::write(path, serde_json::to_string_pretty(&found.run)?)?;
     }
-    let found = page::Found {
-        run: &report,
-        rules: &rules,
-        agreement: &agreement,
-        bench: &bench,
-    };
     let path = found.write(&layout.out.join("report"))?;
     println!("page: {}", layout.show(&path));
     findings.print();
-    let passed = report.passed() && rules.passed() && agreement.holds() && bench.exit() == Exit::Success;
-    Ok(if passed {
+    Ok(if found.passed() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     })
 }
+
+/// What was done in a session, before its last account.
+struct Done {
+    file: PathBuf,
+    jobs: Vec<Job>,
+    with: Vec<WriteReport>,
+    without: Vec<WriteReport>,
+    rules: Results,
+    bench: BenchReport,
+}
+
+impl Done {
+    /// Runs the jobs with and without the filter, the rules, and a short benchmark; leaves the filter above the sinks.
+    fn all(session: &Session<'_>, file: PathBuf, jobs: Vec<Job>) -> Result<Self> {
+        let mut with = Vec::new();
+        let mut without = Vec::new();
+        for job in &jobs {
+            // One after the other, so that what else the machine does falls on both alike.
+            session.attach()?;
+            with.push(job.run(session, &file, true)?);
+            session.detach()?;
+            without.push(job.run(session, &file, false)?);
+        }
+        session.attach()?;
+        let rules = rules::in_wine(session)?;
+        let bench = short_bench(session)?;
+        session.attach()?;
+        Ok(Self {
+            file,
+            jobs,
+            with,
+            without,
+            rules,
+            bench,
+        })
+    }
+
+    /// With what was outstanding in the end, and with what the model says of the rules.
+    fn account(self, counters: HostCounters, findings: &[String]) -> Result<Found> {
+        let run = RunReport::new(&self.file, self.jobs, self.with, self.without, counters, findings);
+        let model = rules::in_model()?;
+        Ok(Found {
+            run,
+            agreement: Agreement::of(&self.rules, &model),
+            rules: self.rules,
+            model,
+            bench: self.bench,
+        })
+    }
+}
+
+/// A run of a small file by one job, for the tests of what a run leaves. Nothing is unloaded.
+pub(crate) fn sample(layout: &Layout, session: &Session<'_>) -> Result<Found> {
+    let file = input::made(layout, "sample.bin", SAMPLE_BYTES)?;
+    let jobs = Job::all().into_iter().take(1).collect();
+    Done::all(session, file, jobs)?.account(session.counters()?, &[])
+}
+
+/// Not a multiple of a block.
+const SAMPLE_BYTES: usize = (1 << 20) + 345;
 
 /// A benchmark of seconds: sizes and depths through the filter and without it.
 fn short_bench(session: &Session<'_>) -> Result<BenchReport> {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use fs_err as fs;
 use ksw::bench::report::BenchReport;
+use ksw::exit::Exit;
 use ksw::page::{Page, Tone, html, table};
 use kswrite_conform::report::Agreement;
 use kswrite_conform::result::Results;
@@ -13,21 +14,31 @@ use serde::Serialize;
 use super::report::RunReport;
 
 /// Everything that a run found.
-pub(super) struct Found<'a> {
-    pub(super) run: &'a RunReport,
-    pub(super) rules: &'a Results,
-    pub(super) agreement: &'a Agreement,
-    pub(super) bench: &'a BenchReport,
+pub(crate) struct Found {
+    pub(super) run: RunReport,
+    pub(crate) rules: Results,
+    pub(crate) model: Results,
+    pub(crate) agreement: Agreement,
+    pub(super) bench: BenchReport,
 }
 
-impl Found<'_> {
+impl Found {
+    /// Whether all is as it should be.
+    pub(crate) fn passed(&self) -> bool {
+        self.run.passed()
+            && self.rules.passed()
+            && self.model.passed()
+            && self.agreement.holds()
+            && self.bench.exit() == Exit::Success
+    }
+
     /// Writes `index.html` and the JSON behind it to a folder. Returns the path of the page.
-    pub(super) fn write(&self, folder: &Path) -> Result<PathBuf> {
+    pub(crate) fn write(&self, folder: &Path) -> Result<PathBuf> {
         fs::create_dir_all(folder)?;
-        json(folder, "run.json", self.run)?;
-        json(folder, "conform.json", self.rules)?;
-        json(folder, "agreement.json", self.agreement)?;
-        json(folder, "bench.json", self.bench)?;
+        json(folder, "run.json", &self.run)?;
+        json(folder, "conform.json", &self.rules)?;
+        json(folder, "agreement.json", &self.agreement)?;
+        json(folder, "bench.json", &self.bench)?;
         let path = folder.join("index.html");
         fs::write(&path, self.page()?.render())?;
         Ok(path)
@@ -36,9 +47,9 @@ impl Found<'_> {
     fn page(&self) -> Result<Page> {
         let page = Page::new("kswrite in Wine")
             .part(self.run.page())
-            .part(ksw::conform::page::page(self.rules))
-            .part(agreement(self.agreement))
-            .part(ksw::bench::html::page(self.bench)?);
+            .part(ksw::conform::page::page(&self.rules))
+            .part(agreement(&self.agreement))
+            .part(ksw::bench::html::page(&self.bench)?);
         Ok(page)
     }
 }

@@ -1,8 +1,7 @@
-//! The rules of WriteFile, in Wine and in the model, and whether both agree.
+//! The rules of WriteFile, in Wine and in the model.
 
 use anyhow::Result;
 use kswrite_conform::model::ModelRunner;
-use kswrite_conform::report::Agreement;
 use kswrite_conform::result::Results;
 use kswrite_conform::suite::{self, Selection};
 
@@ -10,13 +9,13 @@ use crate::step;
 use crate::wine::Session;
 
 /// Runs every rule in the session.
-pub(crate) fn in_wine(session: &Session<'_>) -> Result<Results> {
+pub(super) fn in_wine(session: &Session<'_>) -> Result<Results> {
     let words = ["ksw", "conform", "--json", "-"];
     session.json("rules of WriteFile in Wine", "conform-wine", &words)
 }
 
 /// Runs every rule in the model, here.
-pub(crate) fn in_model() -> Result<Results> {
+pub(super) fn in_model() -> Result<Results> {
     step::work("rules of WriteFile in the model", || {
         Ok(suite::run(
             &mut ModelRunner::with_seed(0),
@@ -24,9 +23,4 @@ pub(crate) fn in_model() -> Result<Results> {
             &mut |_row| (),
         )?)
     })
-}
-
-/// Whether Wine and the model say the same, but for the differences that are known.
-pub(crate) fn agreement(wine: &Results, model: &Results) -> Agreement {
-    Agreement::of(wine, model)
 }

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use clap::Args;
-use fs_err as fs;
 use ksw::conform;
 use kswrite_conform::report::Summary;
 
@@ -17,7 +16,7 @@ use crate::build;
 use crate::interrupt;
 use crate::layout::Layout;
 use crate::libtest;
-use crate::run::rules;
+use crate::run;
 use crate::step;
 use crate::tools::{self, Purpose, Tools};
 use crate::wine::{Load, Pin, Session};
@@ -114,7 +113,7 @@ fn wine(layout: &Layout, tools: &Tools, filter: Option<&str>, totals: &mut Total
         totals.add(&format!("wine, {name}"), &ended)?;
     }
     if filter.is_none() {
-        rules(layout, &session, totals)?;
+        sample(layout, &session, totals)?;
     }
     // While the session lasts: the next one, of another terminal perhaps, changes the drivers in the prefix.
     image(layout, tools, filter, totals)?;
@@ -138,20 +137,16 @@ fn wine(layout: &Layout, tools: &Tools, filter: Option<&str>, totals: &mut Total
     Ok(())
 }
 
-/// The rules of WriteFile in Wine and in the model, and the page that shows them.
-fn rules(layout: &Layout, session: &Session<'_>, totals: &mut Totals) -> Result<()> {
-    let wine = rules::in_wine(session)?;
-    let model = rules::in_model()?;
-    let agreement = rules::agreement(&wine, &model);
-    print!("{}{agreement}", Summary(&wine));
-    totals.check("wine: no rule of WriteFile is broken", wine.passed());
-    totals.check("model: no rule of WriteFile is broken", model.passed());
-    totals.check("wine and the model agree", agreement.holds());
-    let folder = layout.out.join("report-test");
-    fs::create_dir_all(&folder)?;
-    let page = folder.join("index.html");
-    fs::write(&page, conform::page::page(&wine).render())?;
-    let (_, sentence) = conform::page::verdict(&wine);
+/// A small run: the rules of WriteFile in Wine and in the model, and the page that shows all.
+fn sample(layout: &Layout, session: &Session<'_>, totals: &mut Totals) -> Result<()> {
+    let found = run::sample(layout, session)?;
+    print!("{}{}", Summary(&found.rules), found.agreement);
+    totals.check("wine: no rule of WriteFile is broken", found.rules.passed());
+    totals.check("model: no rule of WriteFile is broken", found.model.passed());
+    totals.check("wine and the model agree", found.agreement.holds());
+    totals.check("wine: a small run", found.passed());
+    let page = found.write(&layout.out.join("report-test"))?;
+    let (_, sentence) = conform::page::verdict(&found.rules);
     let seen = browser::look(layout, &page, &sentence);
     if let Err(error) = &seen {
         println!("{error:#}");
