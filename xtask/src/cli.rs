@@ -34,7 +34,7 @@ pub(crate) struct Cli {
 enum Command {
     /// Find the tools, install what is missing, and build nothing.
     Setup,
-    /// Build kswrite.sys, ksink.sys, ksw.exe and the Wine host, and print their sizes.
+    /// Build kswrite.sys, ksink.sys, ksw.exe, kswrite_client.dll and the Wine host, and print their sizes.
     Build,
     /// Write a file through the filter to each sink, by each engine, on both paths, and verify every byte.
     ///

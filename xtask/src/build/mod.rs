@@ -1,4 +1,4 @@
-//! Builds what runs on Windows and in Wine: the drivers, the Wine host and the harness.
+//! Builds what runs on Windows and in Wine: the drivers, the Wine host, the harness and the library for C.
 
 mod cargo;
 mod publish;
@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 pub(crate) use cargo::{arm64_driver_cargo, driver_cargo, driver_cargo_in, tree_cargo, user_cargo};
-pub(crate) use publish::{IMAGES, forget_images};
+pub(crate) use publish::{HEADER, IMAGES, IMPORTS, LIBRARY, forget_images};
 
 use crate::inf;
 use crate::layout::Layout;
@@ -34,8 +34,13 @@ pub(crate) fn all(layout: &Layout, tools: &Tools) -> Result<()> {
         &drivers,
     )?;
     wdk::check_lock(layout)?;
-    let harness = user_cargo(layout, tools, "build").args(["-p", "ksw"]);
-    step::run(layout, "build ksw.exe", "build-ksw", &harness)?;
+    let programs = user_cargo(layout, tools, "build").args(["-p", "ksw", "-p", "kswrite_dll"]);
+    step::run(
+        layout,
+        "build ksw.exe and kswrite_client.dll",
+        "build-ksw",
+        &programs,
+    )?;
     publish::all(layout)?;
     inf::stamp_all(layout)
 }

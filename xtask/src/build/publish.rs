@@ -22,8 +22,15 @@ pub(crate) struct Image {
     extension: &'static str,
 }
 
+/// The library for C programs.
+pub(crate) const LIBRARY: &str = "kswrite_client.dll";
+/// Its header.
+pub(crate) const HEADER: &str = "kswrite_client.h";
+/// Its import library, as MinGW names it.
+pub(crate) const IMPORTS: &str = "libkswrite_client.dll.a";
+
 /// All of them.
-pub(crate) const IMAGES: [Image; 4] = [
+pub(crate) const IMAGES: [Image; 5] = [
     Image::driver("kswrite.sys", "kswrite"),
     Image::driver("ksink.sys", "ksink"),
     Image::driver("WDFLDR.SYS", "wine_kmdf"),
@@ -32,6 +39,12 @@ pub(crate) const IMAGES: [Image; 4] = [
         target: GNU,
         stem: "ksw",
         extension: "exe",
+    },
+    Image {
+        name: LIBRARY,
+        target: GNU,
+        stem: "kswrite_client",
+        extension: "dll",
     },
 ];
 
@@ -66,6 +79,12 @@ pub(super) fn all(layout: &Layout) -> Result<()> {
             let symbols = fs::read(folder.join(&pdb))?;
             stamp::write_if_changed(&layout.artifact(&pdb), &symbols)?;
         }
+    }
+    // What C programs are compiled and linked with.
+    let imports = layout.cargo_target().join(GNU).join("release").join(IMPORTS);
+    let header = layout.root.join("crates/kswrite_dll/include").join(HEADER);
+    for (name, from) in [(IMPORTS, imports), (HEADER, header)] {
+        stamp::write_if_changed(&layout.artifact(name), &fs::read(from)?)?;
     }
     Ok(())
 }
@@ -102,7 +121,13 @@ pub(crate) fn forget_images(layout: &Layout) -> Result<()> {
 /// One line for each artefact.
 pub(super) fn print_sizes(layout: &Layout) -> Result<()> {
     let pdbs = IMAGES.iter().filter_map(Image::pdb);
-    for name in IMAGES.iter().map(|image| image.name.to_owned()).chain(pdbs) {
+    let for_c = [IMPORTS, HEADER].map(str::to_owned);
+    for name in IMAGES
+        .iter()
+        .map(|image| image.name.to_owned())
+        .chain(pdbs)
+        .chain(for_c)
+    {
         let path = layout.artifact(&name);
         println!("{:>10}  {}", fs::metadata(&path)?.len(), layout.show(&path));
     }

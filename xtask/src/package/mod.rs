@@ -137,7 +137,9 @@ fn fill(
         }
         // The harness is built for x64 alone: its standard library wants Microsoft's C runtime on ARM64.
         if architecture.machine == Machine::X64 {
-            fs::copy(from.join("ksw.exe"), to.join("ksw.exe"))?;
+            for name in ["ksw.exe", build::LIBRARY, build::HEADER, build::IMPORTS] {
+                fs::copy(from.join(name), to.join(name))?;
+            }
         }
     }
     Ok(())

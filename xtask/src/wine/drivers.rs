@@ -4,10 +4,11 @@ use anyhow::Result;
 use fs_err as fs;
 
 use super::{Load, Session, prefix};
+use crate::build;
 use crate::layout::Layout;
 
-/// Files of `C:\kswrite`; SetupAPI takes the sink from there.
-const FOLDER_FILES: [&str; 2] = ["ksw.exe", "ksink.sys"];
+/// Files of `C:\kswrite`; SetupAPI takes the sink from there, and programs the library.
+const FOLDER_FILES: [&str; 3] = ["ksw.exe", "ksink.sys", build::LIBRARY];
 /// INF files of the same folder.
 const INF_FILES: [&str; 2] = ["ksink.inf", "kswrite.inf"];
 /// Files that go where Wine looks for drivers. Wine's loader finds `WDFLDR.SYS` there for all that import it.
