@@ -141,7 +141,9 @@ pub trait Faces {
 
     // IWTSVirtualChannel and its callback.
 
-    /// A channel over the file of this handle, with a callback that reacts so.
+    /// A channel over the file of this handle, with a callback that reacts so. The file gets a completion port: whatever
+    /// the case begins on the handle itself must keep its packet away, by
+    /// [`Overlapped::no_packet`](crate::win32::Overlapped::no_packet).
     fn channel(&self, file: Handle, bound: Bound, reaction: Reaction) -> Result<Face, String>;
     /// IWTSVirtualChannel::Write, with or without something as `pReserved`.
     fn channel_write(&self, channel: Face, data: Data, length: u32, reserved: bool) -> HResult;
@@ -158,6 +160,10 @@ pub trait Faces {
 
     // The WTS functions.
 
+    /// Why they cannot be called here, and what helps.
+    fn wts_missing(&self) -> Option<String> {
+        None
+    }
     /// WTSVirtualChannelOpen or WTSVirtualChannelOpenEx.
     fn wts_open(&self, open: &WtsOpen<'_>) -> Result<Face, Win32Error>;
     /// WTSVirtualChannelWrite.

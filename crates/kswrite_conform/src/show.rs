@@ -3,6 +3,7 @@
 use kswrite_client::Win32Error;
 use kswrite_core::NtStatus;
 
+use crate::faces::{Answered, HResult};
 use crate::win32::{LAST_ERROR_BEFORE, OverlappedState, Packet, Returned, UNTOUCHED, Waited};
 
 /// A value that an observation can hold.
@@ -91,6 +92,43 @@ impl Show for Returned {
         match self.count {
             Some(count) => format!("{text}, count {}", count.show()),
             None => text,
+        }
+    }
+}
+
+impl Show for HResult {
+    fn show(&self) -> String {
+        let name = match *self {
+            Self::OK => "S_OK",
+            Self::FALSE => "S_FALSE",
+            Self::POINTER => "E_POINTER",
+            Self::INVALID_ARG => "E_INVALIDARG",
+            Self::OUT_OF_MEMORY => "E_OUTOFMEMORY",
+            Self(code) if code >> 16 == 0x8007 => {
+                return format!("{:#010X}, which is {}", code, Win32Error(code & 0xFFFF));
+            }
+            Self(code) => return format!("{code:#010X}"),
+        };
+        name.to_owned()
+    }
+}
+
+impl Show for Answered {
+    fn show(&self) -> String {
+        match self.count {
+            Some(count) => format!("{}, count {}", self.hresult.show(), count.show()),
+            None => self.hresult.show(),
+        }
+    }
+}
+
+impl<T: Show> Show for Vec<T> {
+    fn show(&self) -> String {
+        let all: Vec<String> = self.iter().map(Show::show).collect();
+        if all.is_empty() {
+            "none".to_owned()
+        } else {
+            all.join("; ")
         }
     }
 }

@@ -7,6 +7,7 @@ use kswrite_wire::sink::{Completion, FastMode, Script};
 
 use crate::{
     case::{Ended, Stop},
+    faces::{Face, Faces},
     result::Observation,
     show::Show,
     target::{Kinds, Target},
@@ -24,8 +25,19 @@ pub struct Stage<'a> {
     os: &'a dyn Win32,
     target: &'a Target,
     notes: RefCell<Vec<Observation>>,
-    opened: RefCell<Vec<Handle>>,
+    opened: RefCell<Vec<Kept>>,
     names: Cell<u32>,
+}
+
+/// What goes when the case is over.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kept {
+    /// To be closed.
+    Handle(Handle),
+    /// To be released.
+    Interface(Face),
+    /// To be closed by WTSVirtualChannelClose.
+    Channel(Face),
 }
 
 /// An open target.
@@ -137,13 +149,13 @@ impl<'a> Stage<'a> {
 
     /// Closes the handle when the case is over.
     pub fn keep(&self, handle: Handle) -> Handle {
-        self.opened.borrow_mut().push(handle);
+        self.opened.borrow_mut().push(Kept::Handle(handle));
         handle
     }
 
     /// Closes a handle now.
     pub fn close(&self, handle: Handle) -> Ended {
-        self.opened.borrow_mut().retain(|kept| *kept != handle);
+        self.forget(Kept::Handle(handle));
         self.os.close(handle).map_err(trouble("CloseHandle"))
     }
 
@@ -151,10 +163,56 @@ impl<'a> Stage<'a> {
     pub fn clear(&self) {
         let mut opened = self.opened.take();
         // The peers of pipes were opened first, and a blocked write ends when they close.
-        while let Some(handle) = opened.pop() {
-            let _pending = self.os.cancel_io_ex(handle, None);
-            let _closed = self.os.close(handle);
+        while let Some(kept) = opened.pop() {
+            match (kept, self.os.faces()) {
+                (Kept::Handle(handle), _) => {
+                    let _pending = self.os.cancel_io_ex(handle, None);
+                    let _closed = self.os.close(handle);
+                }
+                (Kept::Interface(face), Some(faces)) => _ = faces.release_ref(face),
+                (Kept::Channel(face), Some(faces)) => _ = faces.wts_close(face),
+                // Only a venue that has them gives out faces.
+                (Kept::Interface(_) | Kept::Channel(_), None) => {}
+            }
         }
+    }
+
+    /// Keeps no longer what was kept last of these.
+    fn forget(&self, kept: Kept) {
+        let mut opened = self.opened.borrow_mut();
+        if let Some(index) = opened.iter().rposition(|other| *other == kept) {
+            opened.remove(index);
+        }
+    }
+
+    /// The stream and channel interfaces; without them the case cannot be run.
+    pub fn faces(&self) -> Result<&'a dyn Faces, Stop> {
+        let missing = || Stop::NotRun("this venue has no stream and channel interfaces".to_owned());
+        self.os.faces().ok_or_else(missing)
+    }
+
+    /// Gives this reference back when the case is over.
+    pub fn keep_ref(&self, interface: Face) -> Face {
+        self.opened.borrow_mut().push(Kept::Interface(interface));
+        interface
+    }
+
+    /// Gives a reference that was kept back now; how many are left.
+    pub fn release_ref(&self, interface: Face) -> Result<u32, Stop> {
+        self.forget(Kept::Interface(interface));
+        Ok(self.faces()?.release_ref(interface))
+    }
+
+    /// Closes a channel of the WTS functions when the case is over.
+    pub fn keep_channel(&self, channel: Face) -> Face {
+        self.opened.borrow_mut().push(Kept::Channel(channel));
+        channel
+    }
+
+    /// WTSVirtualChannelClose of a channel that was kept, now.
+    pub fn close_channel(&self, channel: Face) -> Result<Returned, Stop> {
+        self.forget(Kept::Channel(channel));
+        Ok(self.faces()?.wts_close(channel))
     }
 
     /// An event that is closed when the case is over.
