@@ -11,7 +11,7 @@
 
 mod pe;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use object::pe as def;
@@ -192,6 +192,32 @@ fn symbols_are_found_by_name() {
 }
 
 /// What was inspected above is what the Wine session before loaded.
+/// The page tells people where to set breakpoints. A function that is inlined, or has another name, is not found there.
+#[test]
+#[ignore = "needs the built images: cargo xtask test"]
+fn functions_of_the_debugging_page_have_symbols() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/debugging.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let symbols = std::fs::read(artifact("kswrite.pdb")).unwrap();
+    let is_of_name = |c: char| c.is_ascii_alphanumeric() || "_:".contains(c);
+    let names: BTreeSet<&str> = page
+        .split("kswrite!")
+        .skip(1)
+        .map(|rest| &rest[..rest.find(|c| !is_of_name(c)).unwrap_or(rest.len())])
+        // Placeholders: `x kswrite!*`, `dt kswrite!...`, and a source file.
+        .filter(|name| !name.is_empty() && *name != "write")
+        .collect();
+    assert!(names.len() > 10, "{names:?}");
+    for name in names {
+        // The name of a symbol ends with a zero, or with its types.
+        let ends = [b'\0', b'<'];
+        let found = symbols
+            .windows(name.len() + 1)
+            .any(|bytes| bytes.starts_with(name.as_bytes()) && ends.contains(&bytes[name.len()]));
+        assert!(found, "no function {name}");
+    }
+}
+
 #[test]
 #[ignore = "needs the built images: cargo xtask test"]
 fn wine_loads_the_very_same_drivers() {
