@@ -7,38 +7,13 @@
 
 use kswrite_client::Win32Error;
 use kswrite_faces::channel::{Bound, Traffic};
+pub use kswrite_faces::hresult::HResult;
 
 use crate::win32::{Buffer, Count, Data, From, Handle, Ov, Returned};
 
 /// An interface that the case holds one reference of, or a channel of the WTS functions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Face(pub u32);
-
-/// HRESULT.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HResult(pub u32);
-
-impl HResult {
-    /// `S_OK`.
-    pub const OK: Self = Self(0);
-    /// `S_FALSE`.
-    pub const FALSE: Self = Self(1);
-    /// `E_INVALIDARG`.
-    pub const INVALID_ARG: Self = Self(0x8007_0057);
-    /// `E_POINTER`.
-    pub const POINTER: Self = Self(0x8000_4003);
-    /// `E_OUTOFMEMORY`.
-    pub const OUT_OF_MEMORY: Self = Self(0x8007_000E);
-
-    /// `HRESULT_FROM_WIN32`, of an error below 65536.
-    pub const fn from_win32(error: Win32Error) -> Self {
-        Self(if error.0 == 0 {
-            0
-        } else {
-            0x8007_0000 | error.0 & 0xFFFF
-        })
-    }
-}
 
 /// How a method with a count ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

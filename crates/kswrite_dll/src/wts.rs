@@ -1,7 +1,7 @@
 //! Functions with the signatures of `WTSVirtualChannel*`, over a device of the driver.
 //!
-//! A channel is a number here that is never used again, so whatever a caller passes as a handle is looked up and not
-//! believed. All functions may be called by any thread.
+//! What a handle is and what may be opened is decided in [`registry`](kswrite_faces::wts::registry). All functions may be
+//! called by any thread.
 //!
 //! <https://learn.microsoft.com/windows/win32/api/wtsapi32/>
 #![expect(unsafe_code, reason = "exports functions to C")]
@@ -14,13 +14,12 @@ use std::time::Duration;
 
 use client::{Access, File, Win32Error};
 use kswrite_faces::DeviceLink;
-use kswrite_faces::wts::{DYNAMIC_NAME_BYTES, Flavour, VirtualChannel};
+use kswrite_faces::wts::registry::{Asked, Registry};
+use kswrite_faces::wts::{DYNAMIC_NAME_BYTES, VirtualChannel};
 use kswrite_wire::names::SinkKind;
 
 use crate::memory::{bytes, fail, is_place, put, text};
 use crate::types::{BOOL, DWORD, HANDLE, INT, LPCWSTR, LPSTR, PCHAR, PULONG, PVOID, ULONG};
-
-type Channel = VirtualChannel<DeviceLink>;
 
 /// The session of the caller: `WTS_CURRENT_SESSION`.
 const CURRENT_SESSION: u32 = u32::MAX;
@@ -31,70 +30,49 @@ const HANDLE_BYTES: u32 = 8;
 /// `WTSVirtualFileHandle`.
 const FILE_HANDLE: INT = 1;
 
-static TABLE: Mutex<Table> = Mutex::new(Table {
-    last: 0,
-    open: BTreeMap::new(),
-    device: None,
-    given: BTreeMap::new(),
-});
-
 /// What is open.
-struct Table {
-    /// The handle that was given last; all are multiples of four, as real ones are.
-    last: usize,
-    open: BTreeMap<usize, Named>,
-    /// The path of the device; a sink if none was set.
-    device: Option<String>,
-    /// What `KswVirtualChannelQuery` gave and `KswFreeMemory` takes back, by address.
-    given: BTreeMap<usize, Box<u64>>,
+static CHANNELS: Registry<Arc<VirtualChannel<DeviceLink>>> = Registry::new();
+
+/// The path of the device; a sink if none was set.
+static DEVICE: Mutex<Option<String>> = Mutex::new(None);
+
+/// What `KswVirtualChannelQuery` gave and `KswFreeMemory` takes back, by address.
+static GIVEN: Mutex<BTreeMap<usize, Box<u64>>> = Mutex::new(BTreeMap::new());
+
+/// Each is whole between any two statements that change it.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-struct Named {
-    name: Vec<u8>,
-    channel: Arc<Channel>,
+fn find(channel: *mut c_void) -> Result<Arc<VirtualChannel<DeviceLink>>, Win32Error> {
+    CHANNELS.find(channel.addr())
 }
 
-/// The table is whole between any two statements that change it.
-fn table() -> MutexGuard<'static, Table> {
-    TABLE.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn find(channel: *mut c_void) -> Result<Arc<Channel>, Win32Error> {
-    let table = table();
-    let named = table
-        .open
-        .get(&channel.addr())
-        .ok_or(Win32Error::INVALID_HANDLE)?;
-    Ok(Arc::clone(&named.channel))
-}
-
-fn open(session: u32, name: &[u8], flags: u32) -> Result<*mut c_void, Win32Error> {
-    let flavour = Flavour::of_flags(flags)?;
-    flavour.check_name(name)?;
-    if session != CURRENT_SESSION {
-        return Err(Win32Error::ACCESS_DENIED);
+/// Opens a channel, or says NULL with the last error.
+fn open(asked: &Asked<'_>) -> *mut c_void {
+    let opened = CHANNELS.open(asked, |flavour| {
+        let device = lock(&DEVICE).clone();
+        let path = device.as_deref().unwrap_or(SinkKind::Direct.path());
+        let file = File::open(path, Access::ReadWrite).map_err(|error| error.code())?;
+        Ok(Arc::new(VirtualChannel::new(DeviceLink::new(file), flavour)))
+    });
+    match opened {
+        Ok(handle) => ptr::without_provenance_mut(handle),
+        Err(error) => {
+            fail(error);
+            ptr::null_mut()
+        }
     }
-    let mut table = table();
-    if table.open.values().any(|named| named.name == name) {
-        return Err(Win32Error::ALREADY_EXISTS);
-    }
-    let device = table.device.clone();
-    let path = device.as_deref().unwrap_or(SinkKind::Direct.path());
-    let file = File::open(path, Access::ReadWrite).map_err(|error| error.code())?;
-    let channel = Arc::new(VirtualChannel::new(DeviceLink::new(file), flavour));
-    table.last += 4;
-    let handle = table.last;
-    let name = name.to_vec();
-    table.open.insert(handle, Named { name, channel });
-    Ok(ptr::without_provenance_mut(handle))
 }
 
-/// The handle, or NULL with the last error.
-fn answer(opened: Result<*mut c_void, Win32Error>) -> *mut c_void {
-    opened.unwrap_or_else(|error| {
-        fail(error);
-        ptr::null_mut()
-    })
+/// The name that a caller passes.
+///
+/// # Safety
+///
+/// `name` is NULL or ends with a zero.
+unsafe fn name_of(name: LPSTR) -> Option<Vec<u8>> {
+    // SAFETY: the caller's promise.
+    unsafe { text(name, DYNAMIC_NAME_BYTES + 1) }
 }
 
 /// Says which device the channels that are opened from now on write to. At first it is the sink `\\.\KsSinkDirect`.
@@ -111,7 +89,7 @@ pub unsafe extern "C" fn KswSetChannelDevice(path: LPCWSTR) -> BOOL {
     let Some(path) = wide.and_then(|wide| String::from_utf16(&wide).ok()) else {
         return fail(Win32Error::INVALID_PARAMETER);
     };
-    table().device = Some(path);
+    *lock(&DEVICE) = Some(path);
     1
 }
 
@@ -122,11 +100,14 @@ pub unsafe extern "C" fn KswSetChannelDevice(path: LPCWSTR) -> BOOL {
 /// `name` is NULL or ends with a zero.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn KswVirtualChannelOpen(server: HANDLE, session: DWORD, name: LPSTR) -> HANDLE {
-    if !server.is_null() {
-        return answer(Err(Win32Error::INVALID_HANDLE));
-    }
     // SAFETY: the caller's promise.
-    unsafe { KswVirtualChannelOpenEx(session, name, 0) }
+    let name = unsafe { name_of(name) };
+    open(&Asked {
+        current_server: server.is_null(),
+        current_session: session == CURRENT_SESSION,
+        name: name.as_deref(),
+        flags: 0,
+    })
 }
 
 /// WTSVirtualChannelOpenEx: a static channel, or a dynamic one by its flag.
@@ -137,9 +118,13 @@ pub unsafe extern "C" fn KswVirtualChannelOpen(server: HANDLE, session: DWORD, n
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn KswVirtualChannelOpenEx(session: DWORD, name: LPSTR, flags: DWORD) -> HANDLE {
     // SAFETY: the caller's promise.
-    let name = unsafe { text(name, DYNAMIC_NAME_BYTES + 1) };
-    let name = name.ok_or(Win32Error::INVALID_PARAMETER);
-    answer(name.and_then(|name| open(session, &name, flags)))
+    let name = unsafe { name_of(name) };
+    open(&Asked {
+        current_server: true,
+        current_session: session == CURRENT_SESSION,
+        name: name.as_deref(),
+        flags,
+    })
 }
 
 /// WTSVirtualChannelWrite: one message.
@@ -233,7 +218,7 @@ pub unsafe extern "C" fn KswVirtualChannelQuery(
     };
     let mut handle = Box::new(channel.link().file().number());
     let address: *mut u64 = &raw mut *handle;
-    table().given.insert(address.addr(), handle);
+    lock(&GIVEN).insert(address.addr(), handle);
     // SAFETY: the caller's promise.
     unsafe { put(buffer, address.cast()) };
     // SAFETY: the caller's promise.
@@ -244,17 +229,17 @@ pub unsafe extern "C" fn KswVirtualChannelQuery(
 /// WTSFreeMemory, for what [`KswVirtualChannelQuery`] gave; anything else is left alone.
 #[unsafe(no_mangle)]
 pub extern "C" fn KswFreeMemory(memory: PVOID) {
-    table().given.remove(&memory.addr());
+    lock(&GIVEN).remove(&memory.addr());
 }
 
 /// WTSVirtualChannelClose. The file handle goes with it, and what is pending on it is cancelled.
 #[unsafe(no_mangle)]
 pub extern "C" fn KswVirtualChannelClose(channel: HANDLE) -> BOOL {
-    let named = table().open.remove(&channel.addr());
-    let closed = named.ok_or(Win32Error::INVALID_HANDLE).and_then(|named| {
+    let closed = CHANNELS.take(channel.addr()).and_then(|channel| {
+        let closed = channel.close();
         // Nothing pending: there is nothing to cancel.
-        let _none = named.channel.link().file().cancel_all();
-        named.channel.close()
+        let _none = channel.link().file().cancel_all();
+        closed
     });
     match closed {
         Ok(()) => 1,

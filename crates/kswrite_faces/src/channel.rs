@@ -13,6 +13,7 @@ use kswrite_client::Win32Error;
 
 use crate::{
     chunk::{self, ChunkError},
+    hresult::HResult,
     transport::Transport,
 };
 
@@ -62,6 +63,33 @@ impl fmt::Display for Refusal {
 }
 
 impl std::error::Error for Refusal {}
+
+/// What is closed is `ERROR_INVALID_STATE`, what is full `ERROR_NOT_ENOUGH_QUOTA`, what is too long
+/// `ERROR_INVALID_USER_BUFFER`, as WriteFile says it.
+impl From<Refusal> for HResult {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Closed => Self::from_win32(Win32Error(5023)),
+            Refusal::Full => Self::from_win32(Win32Error(1816)),
+            Refusal::TooLong => Self::from_win32(Win32Error::INVALID_USER_BUFFER),
+            Refusal::NoMemory => Self::OUT_OF_MEMORY,
+        }
+    }
+}
+
+/// What IWTSVirtualChannel::Write checks before it looks at the message: `reserved` is whether `pReserved` is something,
+/// `null` whether the buffer is NULL.
+///
+/// # Errors
+///
+/// `E_INVALIDARG`: something is reserved. `E_POINTER`: no buffer, but a length.
+pub const fn check_write(reserved: bool, null: bool, length: u32) -> Result<(), HResult> {
+    match (reserved, null) {
+        (true, _) => Err(HResult::INVALID_ARG),
+        (_, true) if length > 0 => Err(HResult::POINTER),
+        _ => Ok(()),
+    }
+}
 
 /// What is on its way, and what was.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -195,6 +223,11 @@ impl<T: Transport> Channel<T> {
     /// What is on its way, and what was.
     pub fn traffic(&self) -> Traffic {
         self.0.lock().traffic
+    }
+
+    /// How much may wait.
+    pub fn bound(&self) -> Bound {
+        self.0.bound
     }
 
     /// The device.

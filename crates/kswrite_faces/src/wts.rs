@@ -13,8 +13,10 @@ use kswrite_client::Win32Error;
 
 use crate::chunk::{self, CHANNEL_CHUNK_LENGTH, HEADER_BYTES, Header};
 
+pub mod registry;
+
 /// A device that takes writes and gives back what was written, each call to its end.
-pub trait Link: Send + Sync {
+pub trait Link {
     /// Writes bytes; returns how many the device took.
     ///
     /// # Errors
@@ -93,14 +95,20 @@ impl Flavour {
     }
 }
 
-/// An open channel.
+/// What a channel remembers. It is given its link with each call.
 #[derive(Debug)]
-pub struct VirtualChannel<L> {
-    link: L,
+pub struct WtsState {
     flavour: Flavour,
     output: Mutex<Output>,
     input: Mutex<Input>,
     closed: AtomicBool,
+}
+
+/// An open channel, with its link.
+#[derive(Debug)]
+pub struct VirtualChannel<L> {
+    link: L,
+    state: WtsState,
 }
 
 #[derive(Debug, Default)]
@@ -117,15 +125,77 @@ struct Input {
     left: u32,
 }
 
+impl WtsState {
+    /// An open channel, from offset 0 of its link on.
+    #[must_use]
+    pub fn new(flavour: Flavour) -> Self {
+        Self {
+            flavour,
+            output: Mutex::default(),
+            input: Mutex::default(),
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    /// As [`VirtualChannel::write`].
+    ///
+    /// # Errors
+    ///
+    /// As of [`VirtualChannel::write`].
+    pub fn write(&self, link: &impl Link, message: &[u8]) -> Result<u32, Win32Error> {
+        self.open()?;
+        let length = u32::try_from(message.len()).map_err(|_| Win32Error::INVALID_USER_BUFFER)?;
+        let too_long = |_| Win32Error::INVALID_USER_BUFFER;
+        let bytes = chunk::wire_bytes(message.len(), CHANNEL_CHUNK_LENGTH).map_err(too_long)?;
+        let mut wire = Vec::new();
+        wire.try_reserve_exact(bytes)
+            .map_err(|_| Win32Error::NOT_ENOUGH_MEMORY)?;
+        chunk::encode_into(&mut wire, message, CHANNEL_CHUNK_LENGTH, 0).map_err(too_long)?;
+        let mut output = lock(&self.output);
+        self.open()?;
+        output.send(link, &wire)?;
+        Ok(length)
+    }
+
+    /// A chunk, if there is one now. `room` is the size of the caller's buffer.
+    ///
+    /// # Errors
+    ///
+    /// As of [`VirtualChannel::read`].
+    pub fn poll(&self, link: &impl Link, room: usize) -> Result<Option<Vec<u8>>, Win32Error> {
+        if room < self.flavour.buffer_bytes() {
+            return Err(Win32Error::INSUFFICIENT_BUFFER);
+        }
+        self.open()?;
+        lock(&self.input).receive(link, self.flavour)
+    }
+
+    /// Closes the channel; nothing can be written or read any more.
+    ///
+    /// # Errors
+    ///
+    /// `ERROR_INVALID_HANDLE`: it was closed before.
+    pub fn close(&self) -> Result<(), Win32Error> {
+        if self.closed.swap(true, Ordering::AcqRel) {
+            return Err(Win32Error::INVALID_HANDLE);
+        }
+        Ok(())
+    }
+
+    fn open(&self) -> Result<(), Win32Error> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(Win32Error::INVALID_HANDLE);
+        }
+        Ok(())
+    }
+}
+
 impl<L: Link> VirtualChannel<L> {
     /// A channel over a link, from its offset 0 on.
     pub fn new(link: L, flavour: Flavour) -> Self {
         Self {
             link,
-            flavour,
-            output: Mutex::default(),
-            input: Mutex::default(),
-            closed: AtomicBool::new(false),
+            state: WtsState::new(flavour),
         }
     }
 
@@ -141,18 +211,7 @@ impl<L: Link> VirtualChannel<L> {
     /// `ERROR_INVALID_HANDLE`: closed. `ERROR_INVALID_USER_BUFFER`: 4 GiB or more. `ERROR_NOT_ENOUGH_MEMORY`. Otherwise
     /// those of the device; once a message was cut short, every later write fails as that one did.
     pub fn write(&self, message: &[u8]) -> Result<u32, Win32Error> {
-        self.open()?;
-        let length = u32::try_from(message.len()).map_err(|_| Win32Error::INVALID_USER_BUFFER)?;
-        let too_long = |_| Win32Error::INVALID_USER_BUFFER;
-        let bytes = chunk::wire_bytes(message.len(), CHANNEL_CHUNK_LENGTH).map_err(too_long)?;
-        let mut wire = Vec::new();
-        wire.try_reserve_exact(bytes)
-            .map_err(|_| Win32Error::NOT_ENOUGH_MEMORY)?;
-        chunk::encode_into(&mut wire, message, CHANNEL_CHUNK_LENGTH, 0).map_err(too_long)?;
-        let mut output = lock(&self.output);
-        self.open()?;
-        output.send(&self.link, &wire)?;
-        Ok(length)
+        self.state.write(&self.link, message)
     }
 
     /// Reads a chunk; `None` of `timeout` waits for one. `room` is the size of the caller's buffer.
@@ -163,15 +222,11 @@ impl<L: Link> VirtualChannel<L> {
     /// `ERROR_INVALID_HANDLE`: closed. `ERROR_INVALID_DATA`: what was written are no chunks. Otherwise those of the
     /// device.
     pub fn read(&self, timeout: Option<Duration>, room: usize) -> Result<Vec<u8>, Win32Error> {
-        if room < self.flavour.buffer_bytes() {
-            return Err(Win32Error::INSUFFICIENT_BUFFER);
-        }
         // A limit beyond what the clock can say is none.
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let mut pause = Duration::from_millis(1);
         loop {
-            self.open()?;
-            if let Some(chunk) = lock(&self.input).receive(&self.link, self.flavour)? {
+            if let Some(chunk) = self.state.poll(&self.link, room)? {
                 return Ok(chunk);
             }
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
@@ -190,17 +245,7 @@ impl<L: Link> VirtualChannel<L> {
     ///
     /// `ERROR_INVALID_HANDLE`: it was closed before.
     pub fn close(&self) -> Result<(), Win32Error> {
-        if self.closed.swap(true, Ordering::AcqRel) {
-            return Err(Win32Error::INVALID_HANDLE);
-        }
-        Ok(())
-    }
-
-    fn open(&self) -> Result<(), Win32Error> {
-        if self.closed.load(Ordering::Acquire) {
-            return Err(Win32Error::INVALID_HANDLE);
-        }
-        Ok(())
+        self.state.close()
     }
 }
 

@@ -8,6 +8,7 @@ use kswrite_client::Win32Error;
 use kswrite_faces::chunk::{
     CHANNEL_CHUNK_LENGTH, FLAG_FIRST, FLAG_LAST, FLAG_ONLY, HEADER_BYTES, Header, Reassembler,
 };
+use kswrite_faces::wts::registry::{Asked, Registry};
 use kswrite_faces::wts::{DYNAMIC_NAME_BYTES, Flavour, Link, VirtualChannel};
 
 #[derive(Default)]
@@ -208,4 +209,67 @@ fn wv_11_wv_12_names_and_flags() {
     for flags in [2, 4, 6, 8, 16, 17, u32::MAX] {
         assert_eq!(Flavour::of_flags(flags), unknown, "{flags}");
     }
+}
+
+fn asked(name: &[u8]) -> Asked<'_> {
+    Asked {
+        current_server: true,
+        current_session: true,
+        name: Some(name),
+        flags: 0,
+    }
+}
+
+/// WV-11, WV-13, WV-14, WV-16: what may be opened, and what a handle is after its close.
+#[test]
+fn wv_11_wv_13_wv_14_wv_16_the_open_channels() {
+    let channels: Registry<Flavour> = Registry::new();
+    let open = |asked: Asked<'_>| channels.open(&asked, Ok);
+    let first = open(asked(b"one")).unwrap();
+    assert_eq!(channels.find(first), Ok(Flavour::Static));
+    assert_eq!(open(asked(b"one")), Err(Win32Error::ALREADY_EXISTS));
+    for (refused, error) in [
+        (
+            Asked {
+                current_server: false,
+                ..asked(b"two")
+            },
+            Win32Error::INVALID_HANDLE,
+        ),
+        (
+            Asked {
+                current_session: false,
+                ..asked(b"two")
+            },
+            Win32Error::ACCESS_DENIED,
+        ),
+        (
+            Asked {
+                name: None,
+                ..asked(b"")
+            },
+            Win32Error::INVALID_PARAMETER,
+        ),
+        (asked(b"12345678"), Win32Error::INVALID_PARAMETER),
+    ] {
+        assert_eq!(open(refused), Err(error), "{refused:?}");
+    }
+    assert_eq!(channels.take(first), Ok(Flavour::Static));
+    assert_eq!(channels.take(first), Err(Win32Error::INVALID_HANDLE));
+    let again = open(asked(b"one")).unwrap();
+    assert_ne!(again, first, "a handle is never used again");
+    assert_eq!(channels.find(first), Err(Win32Error::INVALID_HANDLE));
+}
+
+/// WV-13: a name is taken while its channel is being opened, and free again if that fails.
+#[test]
+fn wv_13_a_name_is_taken_while_it_is_opened() {
+    let channels: Registry<Flavour> = Registry::new();
+    let opened = channels.open(&asked(b"one"), |_| {
+        let second = channels.open(&asked(b"one"), Ok);
+        assert_eq!(second, Err(Win32Error::ALREADY_EXISTS));
+        Err(Win32Error::ACCESS_DENIED)
+    });
+    assert_eq!(opened, Err(Win32Error::ACCESS_DENIED));
+    assert!(channels.open(&asked(b"one"), Ok).is_ok());
 }

@@ -14,29 +14,24 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use windows::Win32::Foundation::{E_INVALIDARG, E_NOTIMPL, E_OUTOFMEMORY, E_POINTER};
+use windows::Win32::Foundation::{E_INVALIDARG, E_NOTIMPL, E_POINTER};
 use windows::Win32::System::Com::StructuredStorage::IPropertyBag;
 use windows::Win32::System::RemoteDesktop::{
     IWTSListener, IWTSListener_Impl, IWTSListenerCallback, IWTSVirtualChannel, IWTSVirtualChannel_Impl,
     IWTSVirtualChannelCallback, IWTSVirtualChannelManager, IWTSVirtualChannelManager_Impl,
 };
-use windows::core::{BOOL, BSTR, ComObject, Error, HRESULT, IUnknown, PCSTR, Ref, Result, implement};
+use windows::core::{
+    BOOL, BSTR, ComObject, Error, HRESULT, IUnknown, Interface, PCSTR, Ref, Result, implement,
+};
 
 use super::DeviceTransport;
-use crate::channel::{Bound, Channel, ChannelCallback, Refusal, Traffic};
+use crate::channel::{Bound, Channel, ChannelCallback, Refusal, Traffic, check_write};
 use crate::chunk::CHANNEL_CHUNK_LENGTH;
+use crate::hresult::HResult;
 
-/// The HRESULT of a refusal: what is closed is `ERROR_INVALID_STATE`, what is full `ERROR_NOT_ENOUGH_QUOTA`, what is too
-/// long `ERROR_INVALID_USER_BUFFER`, as WriteFile says it.
 impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::Closed => HRESULT::from_win32(5023),
-            Refusal::Full => HRESULT::from_win32(1816),
-            Refusal::TooLong => HRESULT::from_win32(1784),
-            Refusal::NoMemory => E_OUTOFMEMORY,
-        }
-        .into()
+        HResult::from(refusal).into()
     }
 }
 
@@ -46,12 +41,7 @@ struct VirtualChannel(Channel<DeviceTransport>);
 
 impl IWTSVirtualChannel_Impl for VirtualChannel_Impl {
     fn Write(&self, length: u32, buffer: *const u8, reserved: Ref<IUnknown>) -> Result<()> {
-        if reserved.is_some() {
-            return Err(E_INVALIDARG.into());
-        }
-        if buffer.is_null() && length > 0 {
-            return Err(E_POINTER.into());
-        }
+        check_write(reserved.is_some(), buffer.is_null(), length)?;
         let message = if length == 0 {
             &[]
         } else {
@@ -215,10 +205,19 @@ impl ChannelManager {
     }
 }
 
-/// The other end of a channel that a plug-in accepted.
+/// The other end of a channel that a plug-in accepted, or that [`open_channel`] made.
 pub struct Connection(ComObject<VirtualChannel>);
 
 impl Connection {
+    /// The other end of this channel.
+    ///
+    /// # Errors
+    ///
+    /// `E_NOINTERFACE`: it is not one of these channels.
+    pub fn of(channel: &IUnknown) -> Result<Self> {
+        channel.cast_object().map(Self)
+    }
+
     /// The interface that the plug-in was given.
     #[must_use]
     pub fn channel(&self) -> IWTSVirtualChannel {
@@ -256,5 +255,11 @@ impl Connection {
     #[must_use]
     pub fn traffic(&self) -> Traffic {
         self.0.0.traffic()
+    }
+
+    /// How much may wait.
+    #[must_use]
+    pub fn bound(&self) -> Bound {
+        self.0.0.bound()
     }
 }

@@ -1,12 +1,7 @@
-//! IStreamAsync over a device or file.
+//! IStreamAsync over a device or file: the COM object and the system's calls below [`stream`](crate::stream), which
+//! decides.
 //!
-//! The asynchronous methods are ReadFile and WriteFile on an overlapped handle, and say what those say as HRESULT:
-//! an operation that is pending is `HRESULT_FROM_WIN32(ERROR_IO_PENDING)`, 0x800703E5. The caller's buffer and
-//! `OVERLAPPED` are the system's until the operation is over.
-//!
-//! The synchronous methods have a seek pointer of their own, which the asynchronous ones neither use nor move.
-//!
-//! <https://learn.microsoft.com/windows/win32/api/shobjidl_core/nn-shobjidl_core-istreamasync>
+//! The caller's buffer and `OVERLAPPED` are the system's until the operation is over.
 #![expect(
     unsafe_code,
     reason = "the memory of a COM caller comes as addresses, and goes to the system as such"
@@ -17,14 +12,12 @@
     reason = "in what #[implement] writes"
 )]
 
-use std::collections::HashSet;
 use std::ffi::c_void;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::ptr::NonNull;
 
-use kswrite_client::{Error, Finished, Operation, Started, Win32Error};
+use kswrite_client::{ByEvent, Error, Finished, Operation, Win32Error};
 use windows::Win32::Foundation::{
-    E_INVALIDARG, E_POINTER, HANDLE, S_FALSE, S_OK, STATUS_PENDING, STG_E_INVALIDFUNCTION,
-    STG_E_INVALIDPOINTER,
+    HANDLE, S_FALSE, S_OK, STATUS_PENDING, STG_E_INVALIDFUNCTION, STG_E_INVALIDPOINTER,
 };
 use windows::Win32::Storage::FileSystem::{
     FILE_BEGIN, FlushFileBuffers, GetFileSizeEx, LOCKFILE_EXCLUSIVE_LOCK, LOCKFILE_FAIL_IMMEDIATELY,
@@ -35,10 +28,13 @@ use windows::Win32::System::Com::{
     LOCKTYPE, STATFLAG, STATFLAG_NONAME, STATSTG, STGC, STGM_READWRITE, STGTY_STREAM, STREAM_SEEK,
     STREAM_SEEK_CUR, STREAM_SEEK_END, STREAM_SEEK_SET,
 };
-use windows::Win32::System::IO::{CancelIoEx, GetOverlappedResult, OVERLAPPED};
+use windows::Win32::System::IO::{GetOverlappedResult, OVERLAPPED};
 use windows::Win32::UI::Shell::{IStreamAsync, IStreamAsync_Impl};
 use windows::core::{BOOL, HRESULT, PWSTR, Ref, Result, implement};
 use windows_sys::Win32::Storage::FileSystem::{ReadFile, WriteFile};
+
+use crate::hresult::HResult;
+use crate::stream::{FileCalls, Origin, StreamState};
 
 /// A stream over a file or device, opened with `FILE_FLAG_OVERLAPPED` and belonging to no completion port.
 ///
@@ -49,10 +45,7 @@ use windows_sys::Win32::Storage::FileSystem::{ReadFile, WriteFile};
 pub struct Stream {
     file: kswrite_client::File,
     name: String,
-    /// The seek pointer of the synchronous methods; held while one of them runs.
-    position: Mutex<u64>,
-    /// Addresses of the `OVERLAPPED`s that operations were begun with: a result can be asked for these only.
-    begun: Mutex<HashSet<usize>>,
+    state: StreamState,
 }
 
 const _: fn() = || {
@@ -66,8 +59,7 @@ impl Stream {
         Self {
             file,
             name: name.to_owned(),
-            position: Mutex::new(0),
-            begun: Mutex::default(),
+            state: StreamState::default(),
         }
     }
 
@@ -86,39 +78,6 @@ impl Stream {
         HANDLE(std::ptr::with_exposed_provenance_mut(number))
     }
 
-    fn position(&self) -> MutexGuard<'_, u64> {
-        self.position.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn begun(&self) -> MutexGuard<'_, HashSet<usize>> {
-        self.begun.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Checks the arguments that both asynchronous methods have, and remembers the `OVERLAPPED`.
-    fn begin(
-        &self,
-        buffer: *const c_void,
-        length: u32,
-        count: *mut u32,
-        overlapped: *const OVERLAPPED,
-    ) -> Result<*mut windows_sys::Win32::System::IO::OVERLAPPED> {
-        if overlapped.is_null() || !overlapped.is_aligned() || !count.is_aligned() {
-            return Err(E_INVALIDARG.into());
-        }
-        if buffer.is_null() && length > 0 {
-            return Err(E_POINTER.into());
-        }
-        // SAFETY: by the contract of the method it is a valid OVERLAPPED. Only the address is computed.
-        let internal = unsafe { &raw const (*overlapped).Internal };
-        // SAFETY: as above; volatile, for it may be in use by mistake.
-        let status = unsafe { internal.read_volatile() };
-        if status == STATUS_PENDING.0.cast_unsigned() as usize {
-            return Err(E_INVALIDARG.into());
-        }
-        self.begun().insert(overlapped.addr());
-        Ok(overlapped.cast_mut().cast())
-    }
-
     /// The size of a file; a device has none.
     fn size(&self) -> Result<u64> {
         let mut size = 0;
@@ -126,25 +85,117 @@ impl Stream {
         unsafe { GetFileSizeEx(self.handle(), &raw mut size) }?;
         Ok(size.cast_unsigned())
     }
+}
 
-    fn synchronous(
+/// The system's calls, with the memory of a method's caller.
+///
+/// INVARIANT: a value lives for one call of a method, and what it is given is memory that the contract of that method
+/// calls valid, and aligned; buffer and `OVERLAPPED` until the operation is over.
+struct Calls<'a>(&'a Stream);
+
+impl FileCalls for Calls<'_> {
+    type Buffer = NonNull<c_void>;
+    type Count = NonNull<u32>;
+    type Overlapped = NonNull<OVERLAPPED>;
+
+    fn write(
         &self,
+        buffer: Option<NonNull<c_void>>,
         length: u32,
-        start: impl FnOnce(u64) -> Result<Finished<kswrite_client::ByEvent>>,
-        count: *mut u32,
-    ) -> Result<Vec<u8>> {
-        if !count.is_aligned() {
-            return Err(STG_E_INVALIDPOINTER.into());
-        }
-        let mut position = self.position();
-        let Finished { result, buffer, .. } = start(*position)?;
-        let bytes = result.map_err(to_com)?.min(length);
-        *position += u64::from(bytes);
-        if !count.is_null() {
-            // SAFETY: by the contract of the method it is NULL or valid; it is aligned.
-            unsafe { count.write(bytes) };
-        }
-        Ok(buffer)
+        count: Option<NonNull<u32>>,
+        overlapped: NonNull<OVERLAPPED>,
+    ) -> std::result::Result<(), Win32Error> {
+        let (buffer, count) = (address(buffer), address(count));
+        let overlapped = overlapped.as_ptr().cast();
+        // SAFETY: the handle is open; the rest by the invariant.
+        answer(unsafe { WriteFile(self.0.handle().0, buffer.cast(), length, count, overlapped) })
+    }
+
+    fn read(
+        &self,
+        buffer: Option<NonNull<c_void>>,
+        length: u32,
+        count: Option<NonNull<u32>>,
+        overlapped: NonNull<OVERLAPPED>,
+    ) -> std::result::Result<(), Win32Error> {
+        let (buffer, count) = (address(buffer), address(count));
+        let overlapped = overlapped.as_ptr().cast();
+        // SAFETY: the handle is open; the rest by the invariant.
+        answer(unsafe { ReadFile(self.0.handle().0, buffer.cast(), length, count, overlapped) })
+    }
+
+    fn result(
+        &self,
+        overlapped: NonNull<OVERLAPPED>,
+        count: NonNull<u32>,
+        wait: bool,
+    ) -> std::result::Result<(), Win32Error> {
+        let overlapped = overlapped.as_ptr();
+        // SAFETY: an operation of this handle was begun with it, and it stays until its result was asked for.
+        let returned = unsafe { GetOverlappedResult(self.0.handle(), overlapped, count.as_ptr(), wait) };
+        returned.map_err(|error| error_of(&error))
+    }
+
+    fn cancel_all(&self) -> std::result::Result<(), Win32Error> {
+        self.0.file.cancel_all()
+    }
+
+    fn write_at(
+        &self,
+        offset: u64,
+        buffer: Option<NonNull<c_void>>,
+        length: u32,
+    ) -> std::result::Result<u32, Win32Error> {
+        let bytes = match buffer {
+            Some(buffer) if length > 0 => {
+                // SAFETY: by the invariant it has `length` bytes.
+                unsafe { std::slice::from_raw_parts(buffer.as_ptr().cast::<u8>(), length as usize) }.to_vec()
+            }
+            _ => Vec::new(),
+        };
+        let Finished { result, .. } = operation()?.write_at(&self.0.file, offset, bytes).wait();
+        result
+    }
+
+    fn size(&self) -> std::result::Result<u64, Win32Error> {
+        self.0.size().map_err(|error| error_of(&error))
+    }
+
+    fn address(overlapped: NonNull<OVERLAPPED>) -> usize {
+        overlapped.addr().get()
+    }
+
+    fn is_in_use(&self, overlapped: NonNull<OVERLAPPED>) -> bool {
+        let overlapped = overlapped.as_ptr();
+        // SAFETY: by the invariant it is an OVERLAPPED. Only the address is computed.
+        let internal = unsafe { &raw const (*overlapped).Internal };
+        // SAFETY: as above; volatile, for it may be in use by mistake.
+        let status = unsafe { internal.read_volatile() };
+        status == STATUS_PENDING.0.cast_unsigned() as usize
+    }
+}
+
+fn address<T>(place: Option<NonNull<T>>) -> *mut T {
+    place.map_or(std::ptr::null_mut(), NonNull::as_ptr)
+}
+
+/// A variable of the caller; `None` for NULL, refused if it is misaligned.
+fn variable<T>(place: *mut T, refusal: HResult) -> std::result::Result<Option<NonNull<T>>, HResult> {
+    if place.is_aligned() {
+        Ok(NonNull::new(place))
+    } else {
+        Err(refusal)
+    }
+}
+
+/// An `OVERLAPPED` of the caller; `None` for NULL and for what cannot be one.
+fn overlapped_of(overlapped: *const OVERLAPPED) -> Option<NonNull<OVERLAPPED>> {
+    NonNull::new(overlapped.cast_mut()).filter(|overlapped| overlapped.is_aligned())
+}
+
+impl From<HResult> for windows::core::Error {
+    fn from(result: HResult) -> Self {
+        HRESULT(result.0.cast_signed()).into()
     }
 }
 
@@ -155,33 +206,51 @@ impl Drop for Stream {
     }
 }
 
-fn to_com(error: Win32Error) -> windows::core::Error {
-    HRESULT::from_win32(error.0).into()
-}
-
 /// Of a call that returns a BOOL, right after it.
-fn answer(returned: i32) -> Result<()> {
+fn answer(returned: i32) -> std::result::Result<(), Win32Error> {
     if returned == 0 {
-        Err(windows::core::Error::from_thread())
+        Err(error_of(&windows::core::Error::from_thread()))
     } else {
         Ok(())
     }
 }
 
-fn operation() -> Result<Operation<kswrite_client::ByEvent>> {
-    Operation::by_event().map_err(|error| to_com(error.code()))
+/// The Win32 error in an error of a system call.
+fn error_of(error: &windows::core::Error) -> Win32Error {
+    Win32Error(windows::Win32::Foundation::WIN32_ERROR::from_error(error).map_or(0, |error| error.0))
 }
 
-/// `ERROR_HANDLE_EOF` is how a file says that there is nothing more to read; a stream says so by a count of 0.
-fn read_to_end(mut finished: Finished<kswrite_client::ByEvent>) -> Finished<kswrite_client::ByEvent> {
-    if finished.result == Err(Win32Error(38)) {
-        finished.result = Ok(0);
+fn operation() -> std::result::Result<Operation<ByEvent>, Win32Error> {
+    Operation::by_event().map_err(|error| error.code())
+}
+
+impl Stream {
+    /// Reads at the seek pointer, which moves. `ERROR_HANDLE_EOF` is how a file says that there is nothing more to
+    /// read; a stream says so by a count of 0.
+    fn read_on(&self, length: u32) -> std::result::Result<Vec<u8>, HResult> {
+        self.state.with_position(|position| {
+            let into = vec![0; length as usize];
+            let started = operation()?.read_at(&self.file, *position, into);
+            let Finished {
+                result, mut buffer, ..
+            } = started.wait();
+            let read = match result {
+                Err(Win32Error::HANDLE_EOF) => 0,
+                result => result?.min(length),
+            };
+            *position += u64::from(read);
+            buffer.truncate(read as usize);
+            Ok(buffer)
+        })
     }
-    finished
 }
 
-fn finish(started: Started<kswrite_client::ByEvent>) -> Finished<kswrite_client::ByEvent> {
-    started.wait()
+/// Stores a count, where one is wanted.
+fn store<T>(place: Option<NonNull<T>>, value: T) {
+    if let Some(place) = place {
+        // SAFETY: by the contract of the method it is valid; it is aligned.
+        unsafe { place.write(value) };
+    }
 }
 
 impl ISequentialStream_Impl for Stream_Impl {
@@ -189,72 +258,56 @@ impl ISequentialStream_Impl for Stream_Impl {
         if buffer.is_null() && length > 0 {
             return STG_E_INVALIDPOINTER;
         }
-        let start = |position| {
-            let into = vec![0; length as usize];
-            let started = operation()?.read_at(&self.file, position, into);
-            Ok(read_to_end(finish(started)))
+        let read = variable(count, HResult::STG_INVALID_POINTER)
+            .and_then(|count| Ok((count, self.read_on(length)?)));
+        let (count, bytes) = match read {
+            Ok(read) => read,
+            Err(error) => return windows::core::Error::from(error).code(),
         };
-        let mut read = 0;
-        let bytes = match self.synchronous(length, start, &raw mut read) {
-            Ok(bytes) => bytes,
-            Err(error) => return error.code(),
-        };
-        let bytes = bytes.get(..read as usize).unwrap_or(&bytes);
         // SAFETY: by the contract of the method the buffer has `length` bytes, and no more were read.
         unsafe { buffer.copy_from_nonoverlapping(bytes.as_ptr().cast(), bytes.len()) };
-        if !count.is_null() && count.is_aligned() {
-            // SAFETY: by the contract of the method it is NULL or valid.
-            unsafe { count.write(read) };
-        }
+        let read = u32::try_from(bytes.len()).unwrap_or(length);
+        store(count, read);
         if read < length { S_FALSE } else { S_OK }
     }
 
     fn Write(&self, buffer: *const c_void, length: u32, count: *mut u32) -> HRESULT {
-        if buffer.is_null() && length > 0 {
-            return STG_E_INVALIDPOINTER;
-        }
-        let bytes = if length == 0 {
-            Vec::new()
-        } else {
-            // SAFETY: by the contract of the method the buffer has `length` bytes.
-            unsafe { std::slice::from_raw_parts(buffer.cast::<u8>(), length as usize) }.to_vec()
-        };
-        let start = |position| Ok(finish(operation()?.write_at(&self.file, position, bytes)));
-        match self.synchronous(length, start, count) {
-            Ok(_) => S_OK,
-            Err(error) => error.code(),
+        let buffer = NonNull::new(buffer.cast_mut());
+        let written = variable(count, HResult::STG_INVALID_POINTER)
+            .and_then(|count| Ok((count, self.state.write(&Calls(self), buffer, length)?)));
+        match written {
+            Ok((count, written)) => {
+                store(count, written);
+                S_OK
+            }
+            Err(error) => windows::core::Error::from(error).code(),
         }
     }
 }
 
 impl IStream_Impl for Stream_Impl {
     fn Seek(&self, distance: i64, origin: STREAM_SEEK, reached: *mut u64) -> Result<()> {
-        let mut position = self.position();
-        let from = match origin {
-            STREAM_SEEK_SET => 0,
-            STREAM_SEEK_CUR => *position,
-            // A device has no end.
-            STREAM_SEEK_END => self.size().map_err(|_| STG_E_INVALIDFUNCTION)?,
+        let origin = match origin {
+            STREAM_SEEK_SET => Origin::Begin,
+            STREAM_SEEK_CUR => Origin::Current,
+            STREAM_SEEK_END => Origin::End,
             _ => return Err(STG_E_INVALIDFUNCTION.into()),
         };
-        let to = from.checked_add_signed(distance).ok_or(STG_E_INVALIDFUNCTION)?;
-        *position = to;
-        if !reached.is_null() && reached.is_aligned() {
-            // SAFETY: by the contract of the method it is NULL or valid.
-            unsafe { reached.write(to) };
-        }
+        let to = self.state.seek(&Calls(self), distance, origin)?;
+        store(NonNull::new(reached).filter(|place| place.is_aligned()), to);
         Ok(())
     }
 
     fn SetSize(&self, size: u64) -> Result<()> {
-        let _held = self.position();
         let distance = i64::try_from(size).map_err(|_| STG_E_INVALIDFUNCTION)?;
         // What has no size has none to set.
         let _has_size = self.size().map_err(|_| STG_E_INVALIDFUNCTION)?;
-        // SAFETY: the handle is open. Overlapped operations do not use the position of the handle.
-        unsafe { SetFilePointerEx(self.handle(), distance, None, FILE_BEGIN) }?;
-        // SAFETY: the handle is open.
-        unsafe { SetEndOfFile(self.handle()) }
+        self.state.with_position(|_held| {
+            // SAFETY: the handle is open. Overlapped operations do not use the position of the handle.
+            unsafe { SetFilePointerEx(self.handle(), distance, None, FILE_BEGIN) }?;
+            // SAFETY: the handle is open.
+            unsafe { SetEndOfFile(self.handle()) }
+        })
     }
 
     fn CopyTo(&self, to: Ref<IStream>, bytes: u64, read: *mut u64, written: *mut u64) -> Result<()> {
@@ -275,10 +328,7 @@ impl IStream_Impl for Stream_Impl {
             all_written += u64::from(taken);
         }
         for (count, value) in [(read, all_read), (written, all_written)] {
-            if !count.is_null() && count.is_aligned() {
-                // SAFETY: by the contract of the method it is NULL or valid.
-                unsafe { count.write(value) };
-            }
+            store(NonNull::new(count).filter(|place| place.is_aligned()), value);
         }
         result
     }
@@ -342,8 +392,11 @@ impl IStream_Impl for Stream_Impl {
 
     /// The same handle, with a seek pointer of its own that begins where this one is.
     fn Clone(&self) -> Result<IStream> {
-        let clone = Stream::new(self.file.clone(), &self.name);
-        *clone.position() = *self.position();
+        let clone = Stream {
+            file: self.file.clone(),
+            name: self.name.clone(),
+            state: StreamState::at(self.state.with_position(|position| *position)),
+        };
         Ok(IStreamAsync::from(clone).into())
     }
 }
@@ -356,9 +409,10 @@ impl IStreamAsync_Impl for Stream_Impl {
         count: *mut u32,
         overlapped: *const OVERLAPPED,
     ) -> Result<()> {
-        let overlapped = self.begin(buffer, length, count, overlapped)?;
-        // SAFETY: the handle is open; by the contract of the method the rest stays until the operation is over.
-        answer(unsafe { ReadFile(self.handle().0, buffer.cast(), length, count, overlapped) })
+        let count = variable(count, HResult::INVALID_ARG)?;
+        let (buffer, overlapped) = (NonNull::new(buffer), overlapped_of(overlapped));
+        let calls = Calls(self);
+        Ok(self.state.read_async(&calls, buffer, length, count, overlapped)?)
     }
 
     fn WriteAsync(
@@ -368,29 +422,24 @@ impl IStreamAsync_Impl for Stream_Impl {
         count: *mut u32,
         overlapped: *const OVERLAPPED,
     ) -> Result<()> {
-        let overlapped = self.begin(buffer, length, count, overlapped)?;
-        // SAFETY: the handle is open; by the contract of the method the rest stays until the operation is over.
-        answer(unsafe { WriteFile(self.handle().0, buffer.cast(), length, count, overlapped) })
+        let count = variable(count, HResult::INVALID_ARG)?;
+        let (buffer, overlapped) = (NonNull::new(buffer.cast_mut()), overlapped_of(overlapped));
+        let calls = Calls(self);
+        Ok(self
+            .state
+            .write_async(&calls, buffer, length, count, overlapped)?)
     }
 
     fn OverlappedResult(&self, overlapped: *const OVERLAPPED, count: *mut u32, wait: BOOL) -> Result<()> {
-        if count.is_null() || !count.is_aligned() {
-            return Err(E_POINTER.into());
-        }
-        if !self.begun().contains(&overlapped.addr()) {
-            return Err(E_INVALIDARG.into());
-        }
-        // SAFETY: an operation of this handle was begun with it, and it stays until its result was asked for.
-        unsafe { GetOverlappedResult(self.handle(), overlapped, count, wait.as_bool()) }
+        let count = variable(count, HResult::POINTER)?;
+        let (calls, overlapped) = (Calls(self), overlapped_of(overlapped));
+        Ok(self
+            .state
+            .overlapped_result(&calls, overlapped, count, wait.as_bool())?)
     }
 
-    /// All operations of this stream, whichever thread began them.
     fn CancelIo(&self) -> Result<()> {
-        // SAFETY: the handle is open; no memory is named.
-        match unsafe { CancelIoEx(self.handle(), None) } {
-            Err(error) if error.code() == HRESULT::from_win32(Win32Error::NOT_FOUND.0) => Ok(()),
-            asked => asked,
-        }
+        Ok(self.state.cancel_io(&Calls(self))?)
     }
 }
 
