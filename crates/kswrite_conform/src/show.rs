@@ -4,6 +4,7 @@ use kswrite_client::Win32Error;
 use kswrite_core::NtStatus;
 
 use crate::faces::{Answered, HResult};
+use crate::faces::{Answered, HResult};
 use crate::win32::{LAST_ERROR_BEFORE, OverlappedState, Packet, Returned, UNTOUCHED, Waited};
 
 /// A value that an observation can hold.
@@ -56,6 +57,31 @@ impl Show for Waited {
             Self::IoCompletion => "a completion routine ran",
         }
         .to_owned()
+    }
+}
+
+impl Show for HResult {
+    fn show(&self) -> String {
+        match (*self, self.win32()) {
+            (Self::OK, _) => "S_OK".to_owned(),
+            (Self::FALSE, _) => "S_FALSE".to_owned(),
+            (Self::INVALID_ARG, _) => "E_INVALIDARG".to_owned(),
+            (Self::POINTER, _) => "E_POINTER".to_owned(),
+            (Self::OUT_OF_MEMORY, _) => "E_OUTOFMEMORY".to_owned(),
+            (Self::STG_INVALID_FUNCTION, _) => "STG_E_INVALIDFUNCTION".to_owned(),
+            (Self::STG_INVALID_POINTER, _) => "STG_E_INVALIDPOINTER".to_owned(),
+            (_, Some(error)) => format!("HRESULT of {error}"),
+            (other, None) => other.to_string(),
+        }
+    }
+}
+
+impl Show for Answered {
+    fn show(&self) -> String {
+        match self.count {
+            Some(count) => format!("{}, count {}", self.hresult.show(), count.show()),
+            None => self.hresult.show(),
+        }
     }
 }
 
