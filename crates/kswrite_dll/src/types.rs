@@ -16,6 +16,8 @@ pub type ULONGLONG = u64;
 pub type HANDLE = *mut c_void;
 /// Any memory.
 pub type PVOID = *mut c_void;
+/// Any memory, to be read.
+pub type LPCVOID = *const c_void;
 /// Bytes.
 pub type PCHAR = *mut u8;
 /// Text of bytes that ends with a zero.

@@ -8,7 +8,17 @@ const INTRODUCTION: &str = r"/*
  * kswrite_client.dll: write to a device through IStreamAsync, IWTSVirtualChannel, or functions shaped like
  * WTSVirtualChannel*. Made from the Rust sources by cbindgen; do not edit.
  *
+ * The interfaces themselves are declared in shobjidl.h and tsvirtualchannels.h. All functions may be called by any thread.
+ *
  * Define KSWRITE_REPLACE_WTSAPI to have WTSVirtualChannelOpen and its sisters mean the functions here.
+ *
+ * To link, with MinGW:
+ *     x86_64-w64-mingw32-gcc program.c libkswrite_client.dll.a -luuid
+ * with MSVC, once, from the names that the library exports (dumpbin /exports kswrite_client.dll), one in a line below
+ * the word EXPORTS in kswrite_client.def:
+ *     lib /def:kswrite_client.def /machine:x64
+ *     cl program.c kswrite_client.lib uuid.lib
+ * or without any: LoadLibraryA and GetProcAddress.
  */";
 
 const REPLACEMENTS: &str = r"#ifdef KSWRITE_REPLACE_WTSAPI
@@ -24,7 +34,7 @@ const REPLACEMENTS: &str = r"#ifdef KSWRITE_REPLACE_WTSAPI
 #endif";
 
 /// What windows.h declares.
-const OF_WINDOWS: [&str; 12] = [
+const OF_WINDOWS: [&str; 13] = [
     "INT",
     "BOOL",
     "DWORD",
@@ -34,6 +44,7 @@ const OF_WINDOWS: [&str; 12] = [
     "PVOID",
     "PCHAR",
     "LPSTR",
+    "LPCVOID",
     "LPCWSTR",
     "PULONG",
     "HRESULT",
@@ -51,9 +62,12 @@ fn generate(root: &Path) -> String {
         ..cbindgen::Config::default()
     };
     config.export.exclude = OF_WINDOWS.map(str::to_owned).into();
-    config.function.prefix = None;
+    config
+        .export
+        .rename
+        .insert("Traffic".to_owned(), "KSW_TRAFFIC".to_owned());
     let mut builder = cbindgen::Builder::new().with_config(config);
-    for file in ["com", "wts"] {
+    for file in ["com", "channel", "wts"] {
         builder = builder.with_src(root.join("src").join(file).with_extension("rs"));
     }
     let mut text = Vec::new();
@@ -61,7 +75,9 @@ fn generate(root: &Path) -> String {
         .generate()
         .expect("the sources are readable")
         .write(&mut text);
-    String::from_utf8(text).expect("a header is text")
+    // What rustdoc makes a link of is just a name in C.
+    let text = String::from_utf8(text).expect("a header is text");
+    text.replace("[`", "`").replace("`]", "`")
 }
 
 #[test]
