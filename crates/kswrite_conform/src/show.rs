@@ -4,7 +4,6 @@ use kswrite_client::Win32Error;
 use kswrite_core::NtStatus;
 
 use crate::faces::{Answered, HResult};
-use crate::faces::{Answered, HResult};
 use crate::win32::{LAST_ERROR_BEFORE, OverlappedState, Packet, Returned, UNTOUCHED, Waited};
 
 /// A value that an observation can hold.
@@ -60,31 +59,6 @@ impl Show for Waited {
     }
 }
 
-impl Show for HResult {
-    fn show(&self) -> String {
-        match (*self, self.win32()) {
-            (Self::OK, _) => "S_OK".to_owned(),
-            (Self::FALSE, _) => "S_FALSE".to_owned(),
-            (Self::INVALID_ARG, _) => "E_INVALIDARG".to_owned(),
-            (Self::POINTER, _) => "E_POINTER".to_owned(),
-            (Self::OUT_OF_MEMORY, _) => "E_OUTOFMEMORY".to_owned(),
-            (Self::STG_INVALID_FUNCTION, _) => "STG_E_INVALIDFUNCTION".to_owned(),
-            (Self::STG_INVALID_POINTER, _) => "STG_E_INVALIDPOINTER".to_owned(),
-            (_, Some(error)) => format!("HRESULT of {error}"),
-            (other, None) => other.to_string(),
-        }
-    }
-}
-
-impl Show for Answered {
-    fn show(&self) -> String {
-        match self.count {
-            Some(count) => format!("{}, count {}", self.hresult.show(), count.show()),
-            None => self.hresult.show(),
-        }
-    }
-}
-
 impl<T: Show> Show for Option<T> {
     fn show(&self) -> String {
         self.as_ref().map_or_else(|| "none".to_owned(), Show::show)
@@ -130,10 +104,14 @@ impl Show for HResult {
             Self::POINTER => "E_POINTER",
             Self::INVALID_ARG => "E_INVALIDARG",
             Self::OUT_OF_MEMORY => "E_OUTOFMEMORY",
-            Self(code) if code >> 16 == 0x8007 => {
-                return format!("{:#010X}, which is {}", code, Win32Error(code & 0xFFFF));
+            Self::STG_INVALID_FUNCTION => "STG_E_INVALIDFUNCTION",
+            Self::STG_INVALID_POINTER => "STG_E_INVALIDPOINTER",
+            other => {
+                return match other.win32() {
+                    Some(error) => format!("{other}, which is {error}"),
+                    None => other.to_string(),
+                };
             }
-            Self(code) => return format!("{code:#010X}"),
         };
         name.to_owned()
     }

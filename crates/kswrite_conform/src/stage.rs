@@ -17,8 +17,6 @@ use crate::{
     },
 };
 
-mod faces;
-
 /// Bytes of a pipe's buffer.
 pub const PIPE_BYTES: u32 = 4096;
 
@@ -28,7 +26,6 @@ pub struct Stage<'a> {
     target: &'a Target,
     notes: RefCell<Vec<Observation>>,
     opened: RefCell<Vec<Kept>>,
-    kept: RefCell<Vec<faces::Kept>>,
     names: Cell<u32>,
 }
 
@@ -72,7 +69,6 @@ impl<'a> Stage<'a> {
             target,
             notes: RefCell::default(),
             opened: RefCell::default(),
-            kept: RefCell::default(),
             names: Cell::default(),
         }
     }
@@ -165,7 +161,6 @@ impl<'a> Stage<'a> {
 
     /// Ends what is still pending and closes everything, whatever became of the case.
     pub fn clear(&self) {
-        self.clear_faces();
         let mut opened = self.opened.take();
         // The peers of pipes were opened first, and a blocked write ends when they close.
         while let Some(kept) = opened.pop() {
