@@ -8,6 +8,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use kswrite_client::Win32Error;
 
@@ -137,7 +138,8 @@ struct Shared<T> {
     chunk_length: usize,
     bound: Bound,
     state: Mutex<State>,
-    idle: Condvar,
+    /// A message has left, or was dropped.
+    moved: Condvar,
 }
 
 /// A channel. Dropping it closes it.
@@ -159,7 +161,7 @@ impl<T: Transport> Channel<T> {
                 failure: None,
                 traffic: Traffic::default(),
             }),
-            idle: Condvar::new(),
+            moved: Condvar::new(),
         }))
     }
 
@@ -188,7 +190,7 @@ impl<T: Transport> Channel<T> {
     ///
     /// It was closed before.
     pub fn close(&self) -> Result<(), Refusal> {
-        self.0.end(None)
+        self.0.end(self.0.lock(), None)
     }
 
     /// A message of the other end.
@@ -210,9 +212,19 @@ impl<T: Transport> Channel<T> {
     pub fn flush(&self) -> Result<(), Win32Error> {
         let state = self.0.lock();
         let busy = |state: &mut State| !state.queue.is_empty() || state.writing;
-        let state = self.0.idle.wait_while(state, busy);
+        let state = self.0.moved.wait_while(state, busy);
         let state = state.unwrap_or_else(PoisonError::into_inner);
         state.failure.map_or(Ok(()), Err)
+    }
+
+    /// Waits until at most so many messages are on their way, or the time is over. Says whether so few are: then a
+    /// writer that keeps so many on their way may write the next.
+    pub fn wait_for_room(&self, messages: usize, limit: Duration) -> bool {
+        let state = self.0.lock();
+        let busy = |state: &mut State| state.traffic.messages > messages;
+        let waited = self.0.moved.wait_timeout_while(state, limit, busy);
+        let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.traffic.messages <= messages
     }
 
     /// Whether it is open.
@@ -284,7 +296,6 @@ impl<T: Transport> Shared<T> {
                 return;
             }
             let Some(Message { wire, bytes }) = state.queue.pop_front() else {
-                self.idle.notify_all();
                 return;
             };
             state.pumping = true;
@@ -316,19 +327,18 @@ impl<T: Transport> Shared<T> {
         }
         state.traffic.messages -= 1;
         state.traffic.bytes -= message.bytes;
+        self.moved.notify_all();
         if whole {
             state.traffic.sent += 1;
             return;
         }
         state.traffic.dropped += 1;
-        drop(state);
         // Closed before: then this is the write that the close cancelled.
-        let _closed = self.end(Some(result.err().unwrap_or(Win32Error::WRITE_FAULT)));
+        let _closed = self.end(state, Some(result.err().unwrap_or(Win32Error::WRITE_FAULT)));
     }
 
     /// Closes the channel, once.
-    fn end(&self, failure: Option<Win32Error>) -> Result<(), Refusal> {
-        let mut state = self.lock();
+    fn end(&self, mut state: MutexGuard<'_, State>, failure: Option<Win32Error>) -> Result<(), Refusal> {
         let callback = state.callback.take().ok_or(Refusal::Closed)?;
         state.failure = failure;
         let dropped = std::mem::take(&mut state.queue);
@@ -337,6 +347,7 @@ impl<T: Transport> Shared<T> {
         state.traffic.bytes -= dropped.iter().map(|message| message.bytes).sum::<usize>();
         let writing = state.writing;
         drop(state);
+        self.moved.notify_all();
         if writing {
             self.transport.cancel();
         }

@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::thread;
+use std::time::Duration;
 
 use kswrite_client::Win32Error;
 use kswrite_faces::channel::{Bound, Channel, ChannelCallback, Refusal, Traffic};
@@ -151,6 +152,25 @@ fn dv_03_what_waits_is_bounded() {
         refused: 2,
     };
     assert_eq!(channel.traffic(), expected);
+}
+
+/// DV-03: a writer learns when there is room, and is not kept longer than it wants.
+#[test]
+fn dv_03_a_writer_waits_for_room() {
+    let (channel, _owner) = open(holding(), Bound::Memory);
+    for _ in 0..3 {
+        channel.write(b"message").unwrap();
+    }
+    assert!(channel.wait_for_room(3, Duration::ZERO));
+    assert!(!channel.wait_for_room(2, Duration::from_millis(1)));
+    thread::scope(|scope| {
+        let waits = scope.spawn(|| channel.wait_for_room(1, Duration::from_secs(60)));
+        assert!(channel.transport().release() && channel.transport().release());
+        assert!(waits.join().unwrap());
+    });
+    assert_eq!(channel.traffic().sent, 2);
+    channel.close().unwrap();
+    assert!(channel.wait_for_room(0, Duration::ZERO), "what waited is dropped");
 }
 
 /// DV-04, DV-06, DV-07, DV-08: Close drops what waits, cancels what the device has, tells the owner once.

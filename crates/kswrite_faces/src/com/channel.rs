@@ -13,6 +13,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use windows::Win32::Foundation::{E_INVALIDARG, E_NOTIMPL, E_POINTER};
 use windows::Win32::System::Com::StructuredStorage::IPropertyBag;
@@ -249,6 +250,13 @@ impl Connection {
     /// The device failed; the channel is closed.
     pub fn flush(&self) -> std::result::Result<(), kswrite_client::Win32Error> {
         self.0.0.flush()
+    }
+
+    /// Waits until at most so many messages of the plug-in are on their way, or the time is over. Says whether so few
+    /// are.
+    #[must_use]
+    pub fn wait_for_room(&self, messages: usize, limit: Duration) -> bool {
+        self.0.0.wait_for_room(messages, limit)
     }
 
     /// What is on its way, and what was.
