@@ -15,6 +15,7 @@ use windows_sys::Win32::Foundation::{CloseHandle, STATUS_PENDING};
 use windows_sys::Win32::Networking::WinSock::{SOCKET, closesocket};
 use windows_sys::Win32::System::IO::CancelIoEx;
 
+use super::faces::Table;
 use super::memory::Memory;
 use super::{checked, last_error, raw, waiting};
 
@@ -53,6 +54,8 @@ pub(super) struct Case {
     /// Whether the filter is above the target.
     pub(super) filtered: bool,
     pub(super) memory: Memory,
+    /// Its interfaces and channels.
+    pub(super) faces: Table,
     /// A folder of the case's own; it exists.
     pub(super) folder: PathBuf,
     /// Makes the names of its pipes its own.
@@ -74,6 +77,7 @@ impl Case {
             venue,
             filtered,
             memory: Memory::default(),
+            faces: Table::default(),
             folder,
             number,
             opened: Mutex::default(),
@@ -146,6 +150,7 @@ impl Case {
             waiting::pause_alertably(GLANCE);
         }
         let mut findings: Vec<String> = self.unsettled().into_iter().collect();
+        findings.extend(self.faces.settle());
         let left = lock(&self.opened).len();
         if left > 0 {
             findings.push(format!("{left} handles were left open"));
@@ -160,6 +165,7 @@ impl Case {
 
     /// Cancels everything on all handles, and closes them.
     pub(super) fn end(&self) {
+        self.faces.unblock();
         let opened: Vec<Opened> = lock(&self.opened).drain(..).collect();
         for opened in opened {
             // SAFETY: the handle is open.

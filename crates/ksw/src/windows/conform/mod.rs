@@ -3,6 +3,7 @@
 mod case;
 mod console;
 mod devices;
+mod faces;
 mod files;
 mod memory;
 mod native;

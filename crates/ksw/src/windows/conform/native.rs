@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use kswrite_client::Win32Error;
 use kswrite_conform::Venue;
+use kswrite_conform::faces::Faces;
 use kswrite_conform::win32::{
     Body, Buffer, Count, Data, From, Handle, NamedPipe, NtWrite, Open, Ov, Overlapped, OverlappedState,
     Packet, Patience, Protection, Resource, Returned, Routine, Waited, Win32,
@@ -30,6 +31,10 @@ impl Native {
 impl Win32 for Native {
     fn venue(&self) -> Venue {
         self.0.venue
+    }
+
+    fn faces(&self) -> Option<&dyn Faces> {
+        Some(self)
     }
 
     fn buffer(&self, bytes: &[u8]) -> Buffer {

@@ -15,7 +15,7 @@ use super::waiting::{apc_routine, completion_routine};
 use super::{last_error, preset, raw};
 
 /// What a BOOL and the last error say, right after the call.
-fn ended(returned: i32, count: Option<u32>) -> Returned {
+pub(super) fn ended(returned: i32, count: Option<u32>) -> Returned {
     Returned {
         error: last_error(),
         returned: returned != FALSE,
@@ -32,27 +32,27 @@ fn started(case: &Case, call: &'static str, returned: Returned, overlapped: Opti
 }
 
 /// The count variable for one call. The system sets it before the call returns, and never after.
-struct Counted {
+pub(super) struct Counted {
     wanted: Count,
     value: u32,
 }
 
 impl Counted {
-    const fn new(wanted: Count) -> Self {
+    pub(super) const fn new(wanted: Count) -> Self {
         Self {
             wanted,
             value: UNTOUCHED,
         }
     }
 
-    const fn pointer(&mut self) -> *mut u32 {
+    pub(super) const fn pointer(&mut self) -> *mut u32 {
         match self.wanted {
             Count::Null => ptr::null_mut(),
             Count::Wanted => &raw mut self.value,
         }
     }
 
-    fn seen(&self) -> Option<u32> {
+    pub(super) fn seen(&self) -> Option<u32> {
         (self.wanted == Count::Wanted).then_some(self.value)
     }
 }
