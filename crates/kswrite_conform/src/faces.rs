@@ -32,11 +32,11 @@ pub enum Reaction {
     None,
     /// Notes it, and writes a received message back from within the call.
     WriteBack,
-    /// Notes it, and closes the channel from within the call.
+    /// Notes it, and closes the channel from within the call; in OnClose too.
     Close,
 }
 
-/// What the callback of a channel was told.
+/// What the callback of a channel was told. A call is noted when it ends, with what was answered within it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Told {
     /// The messages of `OnDataReceived`, copied in the call.
@@ -50,7 +50,7 @@ pub struct Told {
 /// Who ends a channel, other than its own Close.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Disconnect {
-    /// The client goes away: the device fails the write it has, or is closed.
+    /// The client goes away: the device fails the write it has; one without a write closes.
     Client,
     /// The server closes the channel.
     Server,
