@@ -114,6 +114,11 @@ impl Call {
         }
     }
 
+    /// Data, length and `OVERLAPPED`, for a call of somebody who keeps the invariants.
+    pub(super) fn lent(self) -> (*mut u8, u32, *mut OVERLAPPED) {
+        (self.data, self.length, self.overlapped)
+    }
+
     /// `DeviceIoControl` with a `METHOD_BUFFERED` code: the input is the first `input` bytes of the buffer,
     /// the output replaces the first `output` bytes. Neither is taken beyond the buffer.
     pub(super) fn device_io_control(self, code: u32, input: u32, output: u32) -> Outcome {
@@ -146,12 +151,20 @@ pub enum Outcome {
 impl Outcome {
     /// Of a call that returns a BOOL, right after it: `ERROR_IO_PENDING`, and nothing else, is pending.
     fn of(returned: i32) -> Self {
-        if returned != FALSE {
-            return Self::Complete;
+        if returned == FALSE {
+            Err(last_error()).into()
+        } else {
+            Self::Complete
         }
-        match last_error() {
-            Win32Error(ERROR_IO_PENDING) => Self::Pending,
-            error => Self::Failed(error),
+    }
+}
+
+impl From<Result<(), Win32Error>> for Outcome {
+    fn from(returned: Result<(), Win32Error>) -> Self {
+        match returned {
+            Ok(()) => Self::Complete,
+            Err(Win32Error(ERROR_IO_PENDING)) => Self::Pending,
+            Err(error) => Self::Failed(error),
         }
     }
 }

@@ -2,6 +2,7 @@
 #![expect(unsafe_code, reason = "creates events and waits for them")]
 
 use std::ffi::c_void;
+use std::ops::Range;
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
 use std::ptr;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use windows_sys::Win32::System::Threading::{
 use super::cell::{Call, Cell, Outcome, last_error};
 use super::file::File;
 use super::milliseconds;
-use super::operation::{Completion, Finished, Operation, Pending, Signal};
+use super::operation::{Completion, Finished, Operation, Pending, Signal, Started};
 use crate::{Error, Win32Error};
 
 /// The completion sets an event that belongs to the operation.
@@ -55,6 +56,46 @@ impl Operation<ByEvent> {
         // SAFETY: the handle is new and nobody else's.
         let event = unsafe { OwnedHandle::from_raw_handle(event) };
         Ok(Self::with_signal(ByEvent { event }))
+    }
+}
+
+/// The memory of an operation, as a call of the caller's own is given it.
+#[derive(Clone, Copy, Debug)]
+pub struct Lent {
+    /// The bytes.
+    pub data: *mut u8,
+    /// How many.
+    pub length: u32,
+    /// The `OVERLAPPED`, with its offset and event.
+    pub overlapped: *mut c_void,
+}
+
+impl Operation<ByEvent> {
+    /// Starts an operation on the bytes `part` of the buffer by a call of the caller's own, such as a method of an
+    /// interface over `file`. `Ok`: it is complete; `ERROR_IO_PENDING`: the event will tell; another error: nothing was
+    /// started. What is refused before the call is refused as by [`write_part_at`](Self::write_part_at).
+    ///
+    /// # Safety
+    ///
+    /// `call` starts at most one overlapped operation, on `file`, with this memory; it says truly what became of it, and
+    /// keeps no pointer of it when the operation is over.
+    pub unsafe fn start_part_by(
+        self,
+        file: &File,
+        offset: u64,
+        buffer: Vec<u8>,
+        part: Range<usize>,
+        call: impl FnOnce(Lent) -> Result<(), Win32Error>,
+    ) -> Started<ByEvent> {
+        self.start_part(file, offset, buffer, part, |memory| {
+            let (data, length, overlapped) = memory.lent();
+            let overlapped = overlapped.cast();
+            Outcome::from(call(Lent {
+                data,
+                length,
+                overlapped,
+            }))
+        })
     }
 }
 

@@ -84,9 +84,16 @@ fn number(handle: HANDLE) -> u64 {
 /// The driver references the file and the event while the write is submitted; after
 /// [`start`](Self::start) their handles may be closed.
 ///
-/// ```ignore
-/// let started = FileObjectWrite::new(&file, b"bytes").event(&event).at(512).start(&control_device)?;
-/// let report = started.wait()?;
+/// ```no_run
+/// use kswrite_client::wire::names::CONTROL_PATH;
+/// use kswrite_client::{Access, Event, File, FileObjectWrite};
+///
+/// let control_device = File::open(CONTROL_PATH, Access::ReadWrite)?;
+/// let file = File::open(r"\\.\KsSinkDirect", Access::Write)?;
+/// let event = Event::new(false)?;
+/// let call = FileObjectWrite::new(&file, b"bytes").event(&event).at(512).start(&control_device)?;
+/// println!("{:?}", call.wait());
+/// # Ok::<(), kswrite_client::Error>(())
 /// ```
 #[derive(Clone, Debug)]
 #[must_use]
@@ -183,18 +190,36 @@ impl FileObjectWrite {
     ///
     /// The process has no more handles, for the event that the control request completes by.
     pub fn start(&self, control_device: &File) -> Result<FileObjectCall, Error> {
+        let operation = Operation::by_event()?;
+        Ok(FileObjectCall(self.start_by(operation, control_device)))
+    }
+
+    /// As [`start`](Self::start), by an operation that the caller keeps to use it again;
+    /// [`report`](Self::report) tells what became of it.
+    pub fn start_by(&self, operation: Operation<ByEvent>, control_device: &File) -> Started<ByEvent> {
         let mut buffer = self.to_bytes();
         // Both lengths are far below 4 GiB, or `start` refuses the buffer.
         let input = u32::try_from(buffer.len()).unwrap_or(u32::MAX);
         let output = Report::SIZE;
         buffer.resize(buffer.len().max(size_of::<Report>()), 0);
-        let operation = Operation::by_event()?;
-        Ok(FileObjectCall(operation.start(
-            control_device,
-            0,
-            buffer,
-            |call| call.device_io_control(WRITE_FILE_OBJECT.0, input, output),
-        )))
+        operation.start(control_device, 0, buffer, |call| {
+            call.device_io_control(WRITE_FILE_OBJECT.0, input, output)
+        })
+    }
+
+    /// What became of a write that was started by [`start_by`](Self::start_by).
+    ///
+    /// # Errors
+    ///
+    /// As [`FileObjectCall::wait`].
+    pub fn report(finished: &Finished<ByEvent>) -> Result<CheckedReport, Win32Error> {
+        if finished.result? as usize != size_of::<Report>() {
+            return Err(Win32Error::INVALID_DATA);
+        }
+        Report::read_from_prefix(&finished.buffer)
+            .ok()
+            .and_then(|(report, _)| report.check())
+            .ok_or(Win32Error::INVALID_DATA)
     }
 
     /// Submits the write and waits until it is over.
@@ -237,13 +262,6 @@ impl FileObjectCall {
     /// Why there was no write: what is wrong with an argument or a handle. `ERROR_INVALID_DATA` for a report
     /// that makes no sense.
     pub fn wait(self) -> Result<CheckedReport, Win32Error> {
-        let Finished { buffer, result, .. } = self.0.wait();
-        if result? as usize != size_of::<Report>() {
-            return Err(Win32Error::INVALID_DATA);
-        }
-        Report::read_from_prefix(&buffer)
-            .ok()
-            .and_then(|(report, _)| report.check())
-            .ok_or(Win32Error::INVALID_DATA)
+        FileObjectWrite::report(&self.0.wait())
     }
 }

@@ -1,6 +1,6 @@
-//! The control device of the filter: policies and the trace.
+//! The control device of the filter: counters, policies and the trace.
 
-use kswrite_wire::filter::{self, DeviceSelector, Version, WIRE_VERSION};
+use kswrite_wire::filter::{self, DeviceSelector, Statistics, Version, WIRE_VERSION};
 use kswrite_wire::policy::{GET_POLICIES, Policies, Policy, PolicyChange, SET_POLICY};
 use kswrite_wire::trace::{
     Batch, CheckedRecord, Cursor, GET_TRACE, MAX_BATCH, READ_TRACE, Record, SET_TRACE, Settings, State, parse,
@@ -55,6 +55,29 @@ impl Filter {
             version.wire
         );
         Err(Error::new(action, Win32Error::REVISION_MISMATCH))
+    }
+
+    /// What was counted for the writes of these devices.
+    ///
+    /// # Errors
+    ///
+    /// `ERROR_INVALID_PARAMETER`: there is no such device.
+    pub fn statistics(&self, devices: Devices) -> Result<Statistics, Error> {
+        self.statistics_of(devices.selector())
+    }
+
+    /// What was counted for the writes to file objects ([`FileObjectWrite`](crate::FileObjectWrite)).
+    ///
+    /// # Errors
+    ///
+    /// Those of the request.
+    pub fn file_object_statistics(&self) -> Result<Statistics, Error> {
+        self.statistics_of(DeviceSelector::FILE_OBJECTS)
+    }
+
+    fn statistics_of(&self, index: u32) -> Result<Statistics, Error> {
+        let selector = DeviceSelector { index };
+        self.ask("read the statistics of", filter::GET_STATISTICS, &selector)
     }
 
     /// The policy of each device, by its number.

@@ -25,7 +25,7 @@ pub use apc::{ByApc, sleep_alertably};
 pub use cancel::cancel_synchronous;
 pub use cell::cells_alive;
 pub use control::{control, control_bytes};
-pub use event::{ByEvent, wait_any};
+pub use event::{ByEvent, Lent, wait_any};
 pub use file::{Access, File, OpenFlags};
 pub use file_object::{Event, FileObjectCall, FileObjectWrite};
 pub use filter::{Devices, Filter, TraceBatch, TraceReader};

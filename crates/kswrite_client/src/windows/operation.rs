@@ -146,7 +146,7 @@ impl<S: Signal> Operation<S> {
         self.start_part(file, offset, buffer, whole, call)
     }
 
-    fn start_part(
+    pub(super) fn start_part(
         self,
         file: &File,
         offset: u64,
