@@ -16,7 +16,7 @@ use nt_model::{
     },
 };
 
-use super::sink::Sink;
+use super::{faces::Table, sink::Sink};
 use crate::win32::{Access, Buffer, Data, Disposition, Open, Ov, Overlapped, Protection, UNTOUCHED};
 
 /// What a status block holds before a call.
@@ -65,6 +65,7 @@ pub(super) struct Machine {
     /// Made when it is opened first.
     volume: OnceCell<Volume>,
     special: Special,
+    pub(super) faces: Table,
     sinks: RefCell<HashMap<FileId, Rc<Sink>>>,
     buffers: RefCell<Vec<Memory>>,
     overlapped: RefCell<Vec<OvCell>>,
@@ -83,6 +84,7 @@ impl Machine {
             serial: SerialPort::new(world),
             volume: OnceCell::new(),
             special,
+            faces: Table::default(),
             sinks: RefCell::default(),
             buffers: RefCell::default(),
             overlapped: RefCell::default(),

@@ -5,6 +5,7 @@
 //! checked: nothing may hang, leak, or be pending.
 
 mod error;
+mod faces;
 mod kernel32;
 mod machine;
 mod os;
@@ -98,9 +99,10 @@ impl Runner for ModelRunner<'_> {
     fn run(&mut self, body: CaseBody) -> Result<(), String> {
         let world = World::new();
         let machine = Rc::new(Machine::new(&world, self.special.clone()));
+        let of_case = Rc::clone(&machine);
         let main: Body = (
             world.thread_of(world.process()),
-            Box::new(move |cpu| body(&ModelThread::new(cpu, machine))),
+            Box::new(move |cpu| body(&ModelThread::new(cpu, of_case))),
         );
         let mut seeded;
         let chooser: &mut dyn Chooser = match &mut self.schedule {
@@ -113,12 +115,14 @@ impl Runner for ModelRunner<'_> {
         let ran = world.run(&mut self.scheduler, vec![main], chooser);
         ran.map_err(|error| format!("the system has no memory for stacks: {error}"))?;
         self.report = world.check().err();
-        match &self.report {
-            None => Ok(()),
-            Some(report) => {
-                let findings: Vec<String> = report.findings.iter().map(ToString::to_string).collect();
-                Err(findings.join("; "))
-            }
+        let mut findings = machine.faces.settle();
+        if let Some(report) = &self.report {
+            findings.extend(report.findings.iter().map(ToString::to_string));
+        }
+        if findings.is_empty() {
+            Ok(())
+        } else {
+            Err(findings.join("; "))
         }
     }
 }

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     Venue, cases,
+    faces::Faces,
     win32::{
         Body, Buffer, Count, Data, From, Handle, NamedPipe, NtWrite, Open, Ov, Overlapped, OverlappedState,
         Packet, Patience, Protection, Resource, Returned, Routine, Waited, Win32,
@@ -55,6 +56,10 @@ fn both(
 impl Win32 for ModelThread<'_> {
     fn venue(&self) -> Venue {
         Venue::Model
+    }
+
+    fn faces(&self) -> Option<&dyn Faces> {
+        Some(self)
     }
 
     fn buffer(&self, bytes: &[u8]) -> Buffer {
