@@ -103,7 +103,7 @@ pub use kswrite_wire as wire;
 #[cfg(windows)]
 pub use windows::{
     Access, AsyncFile, Batch, ByApc, ByEvent, ByPort, ByWaiting, Canceller, CompletionPort, Devices, Done,
-    Event, File, FileObjectCall, FileObjectWrite, Filter, Finished, OpenFlags, Operation, Pending, Reactor,
-    Ring, RingDone, Signal, Started, TraceBatch, TraceReader, WriteAt, Writer, Written, cancel_synchronous,
-    cells_alive, control, control_bytes, sleep_alertably, wait_any,
+    Event, File, FileObjectCall, FileObjectWrite, Filter, Finished, Lent, OpenFlags, Operation, Pending,
+    Reactor, Ring, RingDone, Signal, Started, TraceBatch, TraceReader, WriteAt, Writer, Written,
+    cancel_synchronous, cells_alive, control, control_bytes, sleep_alertably, wait_any,
 };
