@@ -104,7 +104,8 @@ pub unsafe extern "C" fn KswOpenChannel(
 ///
 /// # Safety
 ///
-/// As [`KswStreamOfHandle`]; `callback` as in [`KswOpenChannel`].
+/// As [`KswStreamOfHandle`]; `callback` as in [`KswOpenChannel`]. What the caller begins on the handle itself has an
+/// event whose lowest bit is set, by which the system keeps a completion away from the port.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn KswChannelOfHandle(
     file: HANDLE,
