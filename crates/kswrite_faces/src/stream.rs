@@ -101,7 +101,8 @@ pub enum Origin {
 pub struct StreamState {
     /// The seek pointer of the synchronous methods; held while one of them runs.
     position: Mutex<u64>,
-    /// Addresses of the `OVERLAPPED`s that operations were begun with: a result can be asked for these only.
+    /// Addresses of the `OVERLAPPED`s that operations were begun with: a result can be asked for these only. What fails
+    /// at once was not begun, though its `Internal` goes on to say `STATUS_PENDING`.
     begun: Mutex<HashSet<usize>>,
 }
 
@@ -128,31 +129,36 @@ impl StreamState {
         act(&mut self.position())
     }
 
-    /// Checks the arguments that both asynchronous methods have, and remembers the `OVERLAPPED`.
+    /// Begins an operation by `call`, if the arguments that both asynchronous methods have are good.
     fn begin<C: FileCalls>(
         &self,
         calls: &C,
-        buffer: Option<C::Buffer>,
-        length: u32,
+        (buffer, length): (Option<C::Buffer>, u32),
         overlapped: Option<C::Overlapped>,
-    ) -> Result<C::Overlapped, HResult> {
+        call: impl FnOnce(C::Overlapped) -> Result<(), Win32Error>,
+    ) -> Result<(), HResult> {
         let overlapped = overlapped.ok_or(HResult::INVALID_ARG)?;
         if buffer.is_none() && length > 0 {
             return Err(HResult::POINTER);
         }
-        if calls.is_in_use(overlapped) {
+        let address = C::address(overlapped);
+        // Remembered first: it may be over, and its result be asked for, before the call returns.
+        if !self.begun().insert(address) && calls.is_in_use(overlapped) {
             return Err(HResult::INVALID_ARG);
         }
-        self.begun().insert(C::address(overlapped));
-        Ok(overlapped)
+        let begun = call(overlapped);
+        if begun.is_err_and(|error| error != Win32Error::IO_PENDING) {
+            self.begun().remove(&address);
+        }
+        Ok(begun?)
     }
 
     /// WriteAsync.
     ///
     /// # Errors
     ///
-    /// `E_INVALIDARG`: no `OVERLAPPED`, or one that is in use. `E_POINTER`: no buffer, but a length. Otherwise those of
-    /// WriteFile, `ERROR_IO_PENDING` among them.
+    /// `E_INVALIDARG`: no `OVERLAPPED`, or one that an operation of this stream has. `E_POINTER`: no buffer, but a
+    /// length. Otherwise those of WriteFile, `ERROR_IO_PENDING` among them.
     pub fn write_async<C: FileCalls>(
         &self,
         calls: &C,
@@ -161,8 +167,9 @@ impl StreamState {
         count: Option<C::Count>,
         overlapped: Option<C::Overlapped>,
     ) -> Result<(), HResult> {
-        let overlapped = self.begin(calls, buffer, length, overlapped)?;
-        Ok(calls.write(buffer, length, count, overlapped)?)
+        self.begin(calls, (buffer, length), overlapped, |overlapped| {
+            calls.write(buffer, length, count, overlapped)
+        })
     }
 
     /// ReadAsync.
@@ -178,8 +185,9 @@ impl StreamState {
         count: Option<C::Count>,
         overlapped: Option<C::Overlapped>,
     ) -> Result<(), HResult> {
-        let overlapped = self.begin(calls, buffer, length, overlapped)?;
-        Ok(calls.read(buffer, length, count, overlapped)?)
+        self.begin(calls, (buffer, length), overlapped, |overlapped| {
+            calls.read(buffer, length, count, overlapped)
+        })
     }
 
     /// OverlappedResult.

@@ -18,6 +18,11 @@ mod ports;
 mod resources;
 mod result;
 mod steps;
+mod stream;
+mod stream_file;
+mod stream_object;
+mod stream_result;
+mod stream_steps;
 mod synchronous;
 mod times;
 
@@ -44,6 +49,10 @@ const GROUPS: &[&[Case]] = &[
     ports::CASES,
     resources::CASES,
     result::CASES,
+    stream::CASES,
+    stream_file::CASES,
+    stream_object::CASES,
+    stream_result::CASES,
     synchronous::CASES,
     times::CASES,
 ];
