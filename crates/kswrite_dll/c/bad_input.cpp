@@ -224,14 +224,14 @@ void channel_to_a_closed_peer()
     check("OnClose once all the same", 1, callback.closes);
 }
 
-// Takes what memory the process may have, but for some small change, until the end of the scope. The process must be
-// limited: by itself on Windows; in Wine, which does not limit, by `prlimit --data=1073741824`.
+// Takes what memory the process may have, but for some blocks, until the end of the scope. The process must be limited: by
+// itself on Windows; in Wine, which does not limit, by `prlimit --data=1073741824`.
 class NoMemory {
 public:
     static constexpr SIZE_T LIMIT = SIZE_T{1} << 30;
     static constexpr SIZE_T BLOCK = SIZE_T{16} << 20;
 
-    NoMemory()
+    explicit NoMemory(unsigned left)
     {
         HANDLE job = CreateJobObjectW(nullptr, nullptr);
         JOBOBJECT_EXTENDED_LIMIT_INFORMATION limits = {};
@@ -248,8 +248,7 @@ public:
             }
             blocks.push_back(block);
         }
-        // The small change.
-        if (!blocks.empty()) {
+        for (; left > 0 && !blocks.empty(); left--) {
             VirtualFree(blocks.back(), 0, MEM_RELEASE);
             blocks.pop_back();
         }
@@ -274,6 +273,7 @@ void out_of_memory()
     Handle sink(sink_open(SINK_DIRECT, 0));
     Callback callback;
     Com<IWTSVirtualChannel> channel;
+    Com<IStreamAsync> stream;
     std::vector<BYTE> large(LARGE);
     char name[] = "memory";
     ULONG written = 77;
@@ -282,11 +282,20 @@ void out_of_memory()
     KswChannelOfHandle(sink.get(), KSW_MEMORY, &callback, channel.put());
     KswSetChannelDevice(SINK_DIRECT);
     HANDLE wts = KswVirtualChannelOpen(nullptr, WTS_CURRENT_SESSION, name);
+    KswOpenStream(SINK_DIRECT, stream.put());
     {
-        NoMemory held;
+        NoMemory held(1);
         check("the process is limited", TRUE, held.is_limited);
         check_hr("a channel's copy", E_OUTOFMEMORY, channel->Write(LARGE, large.data(), nullptr));
         check_call("a WTS channel's chunks", ERROR_NOT_ENOUGH_MEMORY,
+                   KswVirtualChannelWrite(wts, reinterpret_cast<PCHAR>(large.data()), LARGE, &written));
+        check_hr("a stream's copy", HR(ERROR_NOT_ENOUGH_MEMORY), stream->Write(large.data(), LARGE, &written));
+        check_hr("what a stream reads", HR(ERROR_NOT_ENOUGH_MEMORY), stream->Read(large.data(), LARGE, &written));
+    }
+    {
+        // Enough for one copy.
+        NoMemory held(6);
+        check_call("a WTS channel's second copy", ERROR_NOT_ENOUGH_MEMORY,
                    KswVirtualChannelWrite(wts, reinterpret_cast<PCHAR>(large.data()), LARGE, &written));
     }
     check("wrote nothing", 0, written);
@@ -297,8 +306,10 @@ void out_of_memory()
     check_hr("and is written", S_OK, KswChannelFlush(channel.get()));
     check("the sink has that alone", 108, sink_state(sink.get()).bytes);
     check_call("so does the WTS channel", 0, KswVirtualChannelWrite(wts, reinterpret_cast<PCHAR>(bytes), 10, &written));
+    check_hr("so does the stream", S_OK, stream->Write(bytes, 10, &written));
     check_call("Close", 0, KswVirtualChannelClose(wts));
     check("the last Release", 0, channel.release());
+    check("the last Release of the stream", 0, stream.release());
 }
 
 // A channel that must not open; one that does is closed again.

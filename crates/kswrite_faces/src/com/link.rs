@@ -4,6 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use kswrite_client::{ByEvent, File, Finished, Operation, Started, Win32Error};
 
+use super::{copy_of, zeros};
 use crate::wts::Link;
 
 /// A device or file, opened for reading and writing, each call to its end.
@@ -51,13 +52,13 @@ impl DeviceLink {
 
 impl Link for DeviceLink {
     fn write(&self, offset: u64, bytes: &[u8]) -> Result<u32, Win32Error> {
-        let buffer = bytes.to_vec();
+        let buffer = copy_of(bytes)?;
         let (written, _) = self.run(|operation| operation.write_at(&self.file, offset, buffer))?;
         Ok(written)
     }
 
     fn read(&self, offset: u64, length: usize) -> Result<Vec<u8>, Win32Error> {
-        let buffer = vec![0; length];
+        let buffer = zeros(length)?;
         match self.run(|operation| operation.read_at(&self.file, offset, buffer)) {
             Ok((read, mut buffer)) => {
                 buffer.truncate(read as usize);

@@ -4,9 +4,30 @@ pub(crate) mod channel;
 pub(crate) mod link;
 pub(crate) mod stream;
 
-use kswrite_client::AsyncFile;
+use kswrite_client::{AsyncFile, Win32Error};
 
 use crate::transport::{Done, Transport};
+
+/// A copy of bytes that a caller passes; they may be more than there is memory for.
+fn copy_of(bytes: &[u8]) -> Result<Vec<u8>, Win32Error> {
+    let mut copy = room(bytes.len())?;
+    copy.extend_from_slice(bytes);
+    Ok(copy)
+}
+
+/// So many zeros, of which the same holds.
+fn zeros(length: usize) -> Result<Vec<u8>, Win32Error> {
+    let mut zeros = room(length)?;
+    zeros.resize(length, 0);
+    Ok(zeros)
+}
+
+fn room(length: usize) -> Result<Vec<u8>, Win32Error> {
+    let mut room = Vec::new();
+    room.try_reserve_exact(length)
+        .map_err(|_| Win32Error::NOT_ENOUGH_MEMORY)?;
+    Ok(room)
+}
 
 /// A device whose completions go to a reactor.
 #[derive(Debug)]

@@ -33,6 +33,7 @@ use windows::Win32::UI::Shell::{IStreamAsync, IStreamAsync_Impl};
 use windows::core::{BOOL, HRESULT, PWSTR, Ref, Result, implement};
 use windows_sys::Win32::Storage::FileSystem::{ReadFile, WriteFile};
 
+use super::{copy_of, zeros};
 use crate::hresult::HResult;
 use crate::stream::{FileCalls, Origin, StreamState};
 
@@ -149,7 +150,7 @@ impl FileCalls for Calls<'_> {
         let bytes = match buffer {
             Some(buffer) if length > 0 => {
                 // SAFETY: by the invariant it has `length` bytes.
-                unsafe { std::slice::from_raw_parts(buffer.as_ptr().cast::<u8>(), length as usize) }.to_vec()
+                copy_of(unsafe { std::slice::from_raw_parts(buffer.as_ptr().cast::<u8>(), length as usize) })?
             }
             _ => Vec::new(),
         };
@@ -229,7 +230,7 @@ impl Stream {
     /// read; a stream says so by a count of 0.
     fn read_on(&self, length: u32) -> std::result::Result<Vec<u8>, HResult> {
         self.state.with_position(|position| {
-            let into = vec![0; length as usize];
+            let into = zeros(length as usize)?;
             let started = operation()?.read_at(&self.file, *position, into);
             let Finished {
                 result, mut buffer, ..
