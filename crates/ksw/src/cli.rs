@@ -14,6 +14,7 @@ use kswrite_wire::{file_write, wine_host::Service};
 pub use self::install::{DiagArgs, InstallCommand, UninstallCommand};
 pub use self::stress::StressArgs;
 use crate::exit;
+use crate::face::Face;
 use crate::plan::{Access, Engine, WriteOptions};
 use crate::script::ScriptText;
 use crate::size::ByteSize;
@@ -71,6 +72,8 @@ const WRITE_EXAMPLES: &str = r"Examples:
   ksw write --device direct --file big.bin --verify
   ksw write --device \\.\KsSinkNeither --file big.bin --block 4KiB --depth 4096 --engine apc --json
   ksw write --device buffered --file big.bin --script fast=decline,completion=pended,delay-us=100 --verify
+  ksw write --device direct --file big.bin --face ks --verify       (KsWriteFile in place of WriteFile)
+  ksw write --device direct --file big.bin --face wts --block 1MiB  (each block a message, in chunks of 1600 bytes)
   ksw write --device copy.bin --file big.bin --verify      (a plain file, which must exist, is read back)";
 
 /// Options of `ksw write`.
@@ -83,15 +86,20 @@ pub struct WriteArgs {
     /// The file whose bytes are written, from offset 0
     #[arg(long, value_name = "F")]
     pub file: PathBuf,
-    /// Bytes of one write, 1 to 4GiB-1: a number with B, KiB, MiB, GiB or no unit
+    /// The interface that takes the writes. By wts and dvc each block is a message, and the device gets chunks with
+    /// headers
+    #[arg(long, value_enum, default_value_t = Face::File)]
+    pub face: Face,
+    /// Bytes of one write, 1 to 4GiB-1, by --face ks to 64MiB: a number with B, KiB, MiB, GiB or no unit
     #[arg(long, value_name = "SIZE", default_value = "64KiB")]
     pub block: ByteSize,
-    /// Writes kept outstanding, 1 to 65536
-    #[arg(long, value_name = "N", default_value_t = 32)]
-    pub depth: u32,
-    /// How completions are learnt: completion port, one event for each write, or WriteFileEx
-    #[arg(long, value_enum, default_value_t = Engine::Iocp)]
-    pub engine: Engine,
+    /// Writes kept outstanding, 1 to 65536 [default: 32; 1 for --face wts, which waits in each call]
+    #[arg(long, value_name = "N")]
+    pub depth: Option<u32>,
+    /// How completions are learnt: completion port, one event for each write, or WriteFileEx. For --face file only:
+    /// the others have one way each [default: iocp]
+    #[arg(long, value_enum)]
+    pub engine: Option<Engine>,
     /// What the handle is opened for; with `read` every write fails
     #[arg(long, value_enum, default_value_t = Access::ReadWrite)]
     pub access: Access,
@@ -116,6 +124,7 @@ impl WriteArgs {
         let options = WriteOptions {
             device: self.device,
             file: self.file,
+            face: self.face,
             block: self.block,
             depth: self.depth,
             engine: self.engine,
@@ -390,8 +399,8 @@ mod tests {
         };
         let (options, json) = args.into_options();
         assert_eq!(
-            (options.block, options.depth, options.engine),
-            (ByteSize(65536), 32, Engine::Iocp)
+            (options.block, options.depth, options.engine, options.face),
+            (ByteSize(65536), None, None, Face::File)
         );
         assert_eq!(
             (options.access, options.verify, json),
@@ -403,6 +412,7 @@ mod tests {
     fn nonsense_is_refused_with_the_option_named() {
         for (line, named) in [
             ("ksw write --device direct --file f --engine fibre", "--engine"),
+            ("ksw write --device direct --file f --face pipe", "--face"),
             ("ksw write --device direct --file f --block 64KB", "--block"),
             ("ksw write --device direct --file f --depth -1", "-1"),
             ("ksw write --device direct --file f --depth 4294967296", "--depth"),

@@ -122,6 +122,16 @@ impl Verdict {
         }
     }
 
+    /// Compares the bytes in their order, whatever the writes were that brought them.
+    pub fn of_bytes(expected: &Digests, found: &Digests) -> Self {
+        let bytes = |digests: &Digests| (digests.bytes, digests.sha256.clone(), digests.crc32c.clone());
+        if bytes(expected) == bytes(found) {
+            Self::Agree
+        } else {
+            Self::Differ
+        }
+    }
+
     /// The word used in tables.
     pub const fn word(self) -> &'static str {
         match self {
@@ -174,6 +184,18 @@ mod tests {
             ..State::default()
         };
         assert_eq!(Verdict::of(&sent, &Digests::from(&state)), Verdict::Agree);
+    }
+
+    #[test]
+    fn bytes_may_come_in_other_writes() {
+        let sent = digest(&[(0, b"one"), (3, b"two")]);
+        assert_eq!(
+            Verdict::of_bytes(&sent, &digest(&[(0, b"onetwo")])),
+            Verdict::Agree
+        );
+        for damaged in [digest(&[(0, b"onetw")]), digest(&[(0, b"two"), (3, b"one")])] {
+            assert_eq!(Verdict::of_bytes(&sent, &damaged), Verdict::Differ);
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The write harness, without its Windows part.
 //!
 //! * [`cli`], [`plan`], [`size`], [`script`]: the command line and its values, checked once.
+//! * [`face`]: the interfaces that writes go through.
 //! * [`run`], [`buffer`]: the write loop, over an engine that is Windows or a test.
 //! * [`trace`], [`etw`], [`policy`]: the filter's records of writes, and what it may do with them.
 //! * [`report`], [`ks`], [`status`], [`digest`], [`measure`], [`table`]: what was found, each as one structure for
@@ -19,6 +20,7 @@ pub mod conform;
 pub mod digest;
 pub mod etw;
 pub mod exit;
+pub mod face;
 pub mod install;
 pub mod ks;
 pub mod measure;

@@ -4,10 +4,12 @@ use std::fmt;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
+use kswrite_wire::file_write::MAX_BYTES;
 use kswrite_wire::names::SinkKind;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::hex;
+use crate::face::Face;
 use crate::script::ScriptText;
 use crate::size::ByteSize;
 
@@ -101,6 +103,9 @@ pub struct WritePlan {
     pub device: String,
     /// The file whose bytes are written.
     pub file: PathBuf,
+    /// The interface that takes the writes.
+    #[serde(default)]
+    pub face: Face,
     /// Bytes of one write; the last one may be shorter. 1 to 4 GiB - 1.
     pub block_bytes: u32,
     /// Writes kept outstanding. At least 1.
@@ -126,10 +131,16 @@ pub enum PlanError {
     DepthZero,
     /// `--depth` is over [`MAX_DEPTH`].
     DepthTooLarge(u32),
+    /// `--engine` is one that the face does not have.
+    FaceEngine(Face, Engine),
+    /// `--depth` is more than the face keeps outstanding.
+    FaceDepth(Face, u32),
+    /// `--block` is more than KsWriteFile takes.
+    FaceBlock(u64),
     /// `--script` is given for a device that is no sink.
     ScriptWithoutSink(String),
-    /// The script holds writes, and the engine waits for each.
-    HeldForEver,
+    /// The script holds writes, and each call waits: the option that says so.
+    HeldForEver(String),
     /// `--verify` is given for a sink that is opened without the right to read its state.
     VerifyNeedsRead,
 }
@@ -157,9 +168,23 @@ impl fmt::Display for PlanError {
                     "--depth {depth}: at most {MAX_DEPTH} writes are kept outstanding; give a smaller depth"
                 )
             }
-            Self::HeldForEver => f.write_str(
-                "--engine sync: a held write would never return, for nothing is released while the call waits; give \
-                 another engine or another completion",
+            Self::FaceEngine(face, engine) => {
+                write!(f, "--engine {engine}: {}; leave --engine out", one_engine(*face))
+            }
+            Self::FaceDepth(face, depth) => write!(
+                f,
+                "--depth {depth}: {}, so no more than one write is outstanding; leave --depth out",
+                one_engine(*face)
+            ),
+            Self::FaceBlock(bytes) => write!(
+                f,
+                "--block {bytes}: by --face ks the driver takes a copy of at most {} MiB; give a smaller block",
+                MAX_BYTES >> 20
+            ),
+            Self::HeldForEver(option) => write!(
+                f,
+                "{option}: a held write would never return, for nothing is released while the call waits; give \
+                 another completion, or what does not wait",
             ),
             Self::VerifyNeedsRead => f.write_str(
                 "--verify: a sink is asked for its digests through the same handle, which --access write does not \
@@ -174,8 +199,21 @@ impl fmt::Display for PlanError {
     }
 }
 
+/// How a face that has one engine learns of completions.
+pub fn one_engine(face: Face) -> String {
+    let way = match face.engine() {
+        Some(Engine::Sync) => "waits in each call",
+        Some(Engine::Iocp) => "is told of completions by a completion port of its own",
+        _ => "completes by an event for each write",
+    };
+    format!("the face {face} {way}")
+}
+
 /// The largest depth: far beyond what a device queue holds, and small enough for one heap cell each.
 pub const MAX_DEPTH: u32 = 1 << 16;
+
+/// The depth, unless it is said.
+pub const DEFAULT_DEPTH: u32 = 32;
 
 /// The options of `ksw write` as they were given.
 #[derive(Clone, Debug)]
@@ -184,12 +222,14 @@ pub struct WriteOptions {
     pub device: String,
     /// The file whose bytes are written.
     pub file: PathBuf,
+    /// The interface that takes the writes.
+    pub face: Face,
     /// Bytes of one write.
     pub block: ByteSize,
-    /// Writes kept outstanding.
-    pub depth: u32,
-    /// How completions are learnt.
-    pub engine: Engine,
+    /// Writes kept outstanding; `None`: [`DEFAULT_DEPTH`], or as many as the face keeps.
+    pub depth: Option<u32>,
+    /// How completions are learnt; `None`: as the face does, by a completion port if it leaves the choice.
+    pub engine: Option<Engine>,
     /// What the handle is opened for.
     pub access: Access,
     /// Whether the digests are compared at the end.
@@ -210,18 +250,17 @@ impl WriteOptions {
             return Err(PlanError::BlockZero);
         }
         let block_bytes = u32::try_from(block).map_err(|_| PlanError::BlockTooLarge(block))?;
-        if self.depth == 0 {
-            return Err(PlanError::DepthZero);
+        if self.face == Face::Ks && block_bytes > MAX_BYTES {
+            return Err(PlanError::FaceBlock(block));
         }
-        if self.depth > MAX_DEPTH {
-            return Err(PlanError::DepthTooLarge(self.depth));
-        }
+        let engine = self.engine()?;
+        let depth = self.depth()?;
         let device = device_path(&self.device);
         if self.script.is_some() && !is_sink(&device) {
             return Err(PlanError::ScriptWithoutSink(device));
         }
-        if self.engine == Engine::Sync && self.script.as_ref().is_some_and(ScriptText::holds) {
-            return Err(PlanError::HeldForEver);
+        if engine == Engine::Sync && self.script.as_ref().is_some_and(ScriptText::holds) {
+            return Err(PlanError::HeldForEver(waiting_option(self.face)));
         }
         if self.verify && self.access == Access::Write && is_sink(&device) {
             return Err(PlanError::VerifyNeedsRead);
@@ -229,13 +268,43 @@ impl WriteOptions {
         Ok(WritePlan {
             device,
             file: self.file,
+            face: self.face,
             block_bytes,
-            depth: self.depth,
-            engine: self.engine,
+            depth,
+            engine,
             access: self.access,
             verify: self.verify,
             script: self.script,
         })
+    }
+
+    fn engine(&self) -> Result<Engine, PlanError> {
+        match (self.face.engine(), self.engine) {
+            (None, given) => Ok(given.unwrap_or(Engine::Iocp)),
+            (Some(only), Some(given)) if given != only => Err(PlanError::FaceEngine(self.face, given)),
+            (Some(only), _) => Ok(only),
+        }
+    }
+
+    fn depth(&self) -> Result<u32, PlanError> {
+        let waits = self.face.engine() == Some(Engine::Sync);
+        match self.depth {
+            None if waits => Ok(1),
+            None => Ok(DEFAULT_DEPTH),
+            Some(0) => Err(PlanError::DepthZero),
+            Some(depth) if depth > MAX_DEPTH => Err(PlanError::DepthTooLarge(depth)),
+            Some(depth) if waits && depth > 1 => Err(PlanError::FaceDepth(self.face, depth)),
+            Some(depth) => Ok(depth),
+        }
+    }
+}
+
+/// The option that makes each call wait.
+pub(crate) fn waiting_option(face: Face) -> String {
+    if face == Face::File {
+        "--engine sync".to_owned()
+    } else {
+        format!("--face {face}")
     }
 }
 
@@ -247,9 +316,10 @@ mod tests {
         WriteOptions {
             device: "Direct".to_owned(),
             file: PathBuf::from("f"),
+            face: Face::File,
             block: ByteSize(65536),
-            depth: 32,
-            engine: Engine::Iocp,
+            depth: None,
+            engine: None,
             access: Access::ReadWrite,
             verify: true,
             script: None,
@@ -284,7 +354,10 @@ mod tests {
         assert_eq!(block(1).unwrap().block_bytes, 1);
         assert_eq!(block((1 << 32) - 1).unwrap().block_bytes, u32::MAX);
         assert_eq!(block(1 << 32), Err(PlanError::BlockTooLarge(1 << 32)));
-        let depth = |depth| WriteOptions { depth, ..options() }.check();
+        let depth = |depth| {
+            let depth = Some(depth);
+            WriteOptions { depth, ..options() }.check()
+        };
         assert_eq!(depth(0), Err(PlanError::DepthZero));
         assert_eq!(depth(4096).unwrap().depth, 4096);
         assert_eq!(depth(MAX_DEPTH + 1), Err(PlanError::DepthTooLarge(MAX_DEPTH + 1)));
@@ -304,14 +377,75 @@ mod tests {
 
     #[test]
     fn a_write_that_waits_is_not_held() {
-        let script = Some("completion=held".parse().unwrap());
-        let refused = WriteOptions {
-            engine: Engine::Sync,
-            script,
-            ..options()
+        let refused = |face, engine| {
+            let script = Some("completion=held".parse().unwrap());
+            WriteOptions {
+                face,
+                engine,
+                script,
+                ..options()
+            }
+            .check()
+        };
+        for (face, engine, option) in [
+            (Face::File, Some(Engine::Sync), "--engine sync"),
+            (Face::Wts, None, "--face wts"),
+        ] {
+            let held = Err(PlanError::HeldForEver(option.to_owned()));
+            assert_eq!(refused(face, engine), held);
         }
-        .check();
-        assert_eq!(refused, Err(PlanError::HeldForEver));
+        for face in [Face::File, Face::Ks, Face::Stream, Face::Dvc] {
+            assert!(refused(face, None).is_ok(), "{face}");
+        }
+    }
+
+    #[test]
+    fn a_face_has_the_engine_and_the_depth_that_it_has() {
+        let of = |face, engine, depth| {
+            WriteOptions {
+                face,
+                depth,
+                engine,
+                ..options()
+            }
+            .check()
+        };
+        for (face, engine, depth) in [
+            (Face::File, Engine::Iocp, 32),
+            (Face::Ks, Engine::Event, 32),
+            (Face::Stream, Engine::Event, 32),
+            (Face::Wts, Engine::Sync, 1),
+            (Face::Dvc, Engine::Iocp, 32),
+        ] {
+            let plan = of(face, None, None).unwrap();
+            assert_eq!((plan.engine, plan.depth), (engine, depth), "{face}");
+            assert_eq!(of(face, Some(engine), Some(1)).unwrap().face, face);
+            let refused = Err(PlanError::FaceEngine(face, Engine::Apc));
+            let apc = of(face, Some(Engine::Apc), None);
+            assert!(
+                if face == Face::File {
+                    apc.is_ok()
+                } else {
+                    apc == refused
+                },
+                "{face}"
+            );
+        }
+        assert_eq!(
+            of(Face::Wts, None, Some(2)),
+            Err(PlanError::FaceDepth(Face::Wts, 2))
+        );
+        let block = |face, bytes| {
+            WriteOptions {
+                face,
+                block: ByteSize(bytes),
+                ..options()
+            }
+            .check()
+        };
+        let most = u64::from(MAX_BYTES);
+        assert!(block(Face::Ks, most).is_ok() && block(Face::Dvc, most + 1).is_ok());
+        assert_eq!(block(Face::Ks, most + 1), Err(PlanError::FaceBlock(most + 1)));
     }
 
     #[test]
@@ -340,7 +474,10 @@ mod tests {
             (PlanError::DepthTooLarge(1 << 20), "--depth"),
             (PlanError::ScriptWithoutSink(String::new()), "--script"),
             (PlanError::VerifyNeedsRead, "--verify"),
-            (PlanError::HeldForEver, "--engine"),
+            (PlanError::HeldForEver("--engine sync".to_owned()), "--engine"),
+            (PlanError::FaceEngine(Face::Ks, Engine::Apc), "--engine apc"),
+            (PlanError::FaceDepth(Face::Wts, 2), "--depth 2"),
+            (PlanError::FaceBlock(1 << 30), "--block"),
         ] {
             assert!(error.to_string().starts_with(option), "{error}");
         }

@@ -311,21 +311,43 @@ pub struct Verification {
     pub found: Digests,
     /// The comparison of the two.
     pub verdict: Verdict,
-    /// Whether the bytes that ReadFile sees are those of the file. `None`: the device has no window, or a
-    /// write failed or fell short, so that the file does not say what the window holds.
+    /// Whether the bytes that ReadFile sees are those of the file. `None`: the device has no window, the face
+    /// puts headers between the bytes, or a write failed or fell short, so that the file does not say what the
+    /// window holds.
     pub window: Option<bool>,
+    /// The messages of a channel, put together again from what ReadFile sees. `None`: the face is no channel, or the
+    /// sink's window does not hold all that was written.
+    #[serde(default)]
+    pub messages: Option<Messages>,
+}
+
+/// A comparison of messages, without the headers that they were sent with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Messages {
+    /// Over the messages that the channel took.
+    pub expected: Digests,
+    /// Over those that arrived.
+    pub found: Digests,
+    /// The comparison of the two.
+    pub verdict: Verdict,
 }
 
 impl Verification {
     /// Whether everything that was compared agrees.
     pub fn passed(&self) -> bool {
-        self.verdict == Verdict::Agree && self.window != Some(false)
+        self.verdict == Verdict::Agree && self.window != Some(false) && !self.messages_differ()
     }
 
-    /// The word for tables: the verdict, or `window` when only the window disagrees.
+    fn messages_differ(&self) -> bool {
+        let messages = self.messages.as_ref();
+        messages.is_some_and(|messages| messages.verdict != Verdict::Agree)
+    }
+
+    /// The word for tables: the verdict, or what alone disagrees: `window`, `messages`.
     pub fn word(&self) -> &'static str {
         match self.verdict {
             Verdict::Agree if self.window == Some(false) => "window",
+            Verdict::Agree if self.messages_differ() => "messages",
             verdict => verdict.word(),
         }
     }
@@ -397,15 +419,37 @@ impl WriteReport {
         let Some(verification) = &self.verification else {
             return "not asked".to_owned();
         };
-        if verification.passed() {
-            return format!("agree, sha256 {}", verification.found.sha256);
+        let Verification {
+            expected,
+            found,
+            messages,
+            ..
+        } = verification;
+        let word = verification.word();
+        match messages {
+            _ if !verification.passed() => {
+                let (expected, found) = match messages {
+                    Some(messages) if word == "messages" => (&messages.expected, &messages.found),
+                    _ => (expected, found),
+                };
+                format!(
+                    "{}\n  expected {}\n  found    {}",
+                    word.to_uppercase(),
+                    digests_text(expected),
+                    digests_text(found)
+                )
+            }
+            Some(Messages { found, .. }) => format!(
+                "agree, sha256 {} of {} messages without their headers",
+                found.sha256,
+                grouped(found.writes)
+            ),
+            None if self.plan.face.is_channel() => format!(
+                "agree, sha256 {} with headers; the sink's window has only the end of it, so no message was decoded",
+                found.sha256
+            ),
+            None => format!("agree, sha256 {}", found.sha256),
         }
-        format!(
-            "{}\n  expected {}\n  found    {}",
-            verification.word().to_uppercase(),
-            digests_text(&verification.expected),
-            digests_text(&verification.found)
-        )
     }
 }
 
@@ -440,6 +484,7 @@ impl fmt::Display for WriteReport {
             "file".to_owned(),
             format!("{}, {} bytes", plan.file.display(), grouped(self.file_bytes)),
         ]);
+        table.row(["face".to_owned(), format!("{}: {}", plan.face, plan.face.call())]);
         let block = ByteSize(u64::from(plan.block_bytes));
         table.row([
             "plan".to_owned(),
@@ -492,6 +537,7 @@ impl fmt::Display for WriteReport {
 mod tests {
     use super::*;
     use crate::digest::Digester;
+    use crate::face::Face;
     use crate::plan::{Access, Engine};
 
     fn report() -> WriteReport {
@@ -502,6 +548,7 @@ mod tests {
             plan: WritePlan {
                 device: r"\\.\KsSinkDirect".to_owned(),
                 file: "in.bin".into(),
+                face: Face::File,
                 block_bytes: 65536,
                 depth: 32,
                 engine: Engine::Iocp,
@@ -547,6 +594,7 @@ mod tests {
                 found: digests,
                 verdict: Verdict::Agree,
                 window: Some(true),
+                messages: None,
             }),
         }
     }
@@ -606,6 +654,43 @@ mod tests {
             assert_eq!(wrong.exit(), Exit::Verification, "{verdict:?} {window:?}");
             assert!(wrong.to_string().contains("expected writes 1 bytes 3"), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_channel_is_compared_with_and_without_headers() {
+        let channel = |verdict| {
+            let mut report = report();
+            report.plan.face = Face::Wts;
+            let verification = report.verification.as_mut().unwrap();
+            verification.messages = Some(Messages {
+                expected: verification.expected.clone(),
+                found: Digester::new().finish(),
+                verdict,
+            });
+            report
+        };
+        let good = channel(Verdict::Agree);
+        assert_eq!(good.exit(), Exit::Success);
+        let text = good.to_string();
+        assert!(
+            text.contains("face         wts: WTSVirtualChannelWrite"),
+            "{text}"
+        );
+        assert!(text.contains("of 0 messages without their headers"), "{text}");
+        let wrong = channel(Verdict::Differ);
+        assert_eq!(wrong.exit(), Exit::Verification);
+        let text = wrong.to_string();
+        assert!(
+            text.contains("MESSAGES") && text.contains("found    writes 0 bytes 0"),
+            "{text}"
+        );
+        let mut long = channel(Verdict::Agree);
+        long.verification.as_mut().unwrap().messages = None;
+        let text = long.to_string();
+        assert!(
+            text.contains("with headers; the sink's window has only the end"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 use kswrite_client::{Error, Win32Error};
 
 use crate::buffer::{Buffer, Pool};
-use crate::digest::{Digester, Digests};
+use crate::digest::Digests;
+use crate::face::{Form, FormDigester};
 use crate::measure::{AchievedDepth, DepthTracker, LatencyRecorder};
 use crate::report::WriteFailure;
 
@@ -562,7 +563,7 @@ impl<'a> Loop<'a> {
 }
 
 /// The digests of what the device said that it took of the writes that were issued: the whole of each but for the
-/// exceptions.
+/// exceptions. They are in the form in which the device has them.
 ///
 /// # Errors
 ///
@@ -571,13 +572,14 @@ pub fn digest_of_accepted(
     source: &mut dyn Read,
     shape: Shape,
     outcome: &Outcome,
+    form: Form,
 ) -> Result<Digests, RunError> {
     let blocks = (0..outcome.writes).zip(shape.blocks());
     let mut workload = WholeFile {
         source,
         blocks: blocks.map(|(_, block)| block),
     };
-    digest_again(&mut workload, shape.block_bytes, outcome)
+    digest_again(&mut workload, shape.block_bytes, outcome, form)
 }
 
 /// The digests of what the device said that it took, from a workload that begins anew and asks for the same writes.
@@ -589,8 +591,9 @@ pub fn digest_again(
     workload: &mut dyn Workload,
     longest: u32,
     outcome: &Outcome,
+    form: Form,
 ) -> Result<Digests, RunError> {
-    let mut digester = Digester::new();
+    let mut digester = FormDigester::new(form);
     let mut pool = Pool::new(longest, 1);
     for number in 0..outcome.writes {
         let Next::Write(offset, length) = workload.next(Duration::MAX) else {
@@ -613,7 +616,7 @@ mod tests {
     use std::collections::VecDeque;
 
     use super::*;
-    use crate::digest::Verdict;
+    use crate::digest::{Digester, Verdict};
 
     /// A device that takes writes in order of issue, and completes them by a rule of the test.
     #[derive(Default)]
@@ -724,7 +727,8 @@ mod tests {
         )
         .unwrap();
         assert_eq!(told, bytes.len() as u64);
-        let expected = digest_of_accepted(&mut &*bytes, shape(bytes.len(), depth), &outcome).unwrap();
+        let expected =
+            digest_of_accepted(&mut &*bytes, shape(bytes.len(), depth), &outcome, Form::Writes).unwrap();
         (outcome, device.taken.finish(), expected, device.most)
     }
 
@@ -854,7 +858,7 @@ mod tests {
         .unwrap();
         assert_eq!((outcome.writes, outcome.immediate, outcome.pending), (10, 5, 5));
         assert!(outcome.elapsed >= Duration::from_millis(9), "{outcome:?}");
-        let expected = digest_again(&mut Paced(0), 8, &outcome).unwrap();
+        let expected = digest_again(&mut Paced(0), 8, &outcome, Form::Writes).unwrap();
         assert_eq!(Verdict::of(&expected, &device.taken.finish()), Verdict::Agree);
         let completions = outcome.times.completion.distribution().unwrap();
         assert_eq!(completions.count, outcome.pending);

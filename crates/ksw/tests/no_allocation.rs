@@ -3,8 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use ksw::bench::load::Load;
@@ -15,12 +16,16 @@ use kswrite_client::Error;
 
 struct Counting;
 
-static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+thread_local! {
+    /// Of this thread: the harness of the tests has threads of its own.
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
 
 // SAFETY: the system's allocator does it all.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::SeqCst);
+        // A thread that ends has none any more.
+        let _counted = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
         // SAFETY: the caller keeps the rules.
         unsafe { System.alloc(layout) }
     }
@@ -77,7 +82,7 @@ fn allocations(writes: u64) -> u64 {
         writes: Some(writes),
         interval: None,
     };
-    let before = ALLOCATIONS.load(Ordering::SeqCst);
+    let before = ALLOCATIONS.get();
     let mut pool = Pool::new(load.block_bytes, 4096);
     pool.prepare(DEPTH as usize, |data| load.fill(data)).unwrap();
     let mut device = Device {
@@ -100,7 +105,7 @@ fn allocations(writes: u64) -> u64 {
     )
     .unwrap();
     assert_eq!((outcome.writes, outcome.depth.max), (writes, DEPTH));
-    ALLOCATIONS.load(Ordering::SeqCst) - before
+    ALLOCATIONS.get() - before
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A benchmark as a page with charts.
 
 use super::plan::Setting;
-use super::report::{BenchReport, Comparison, Point};
+use super::report::{BenchReport, Comparison, Point, face_word};
 use super::text::without_empty_columns;
 use crate::exit::Exit;
 use crate::page::chart::{Axis, Chart, ChartError, Line, Scale};
@@ -48,7 +48,7 @@ pub fn page(report: &BenchReport) -> Result<Page, ChartError> {
 fn comparison_section(comparisons: &Markup) -> Markup {
     html! {
         p {
-            "Both sides are measured in turns in one run; each round gives one ratio. Shown are the median of the ratios, \
+            "All sides are measured in turns in one run; each round gives one ratio. Shown are the median of the ratios, \
              and in brackets the lowest and the highest round."
         }
         (comparisons)
@@ -86,17 +86,28 @@ fn verdicts(report: &BenchReport) -> Vec<(Tone, String)> {
 
 /// One or two comparisons one by one; of more, how far they lie apart.
 fn compared(comparisons: &[Comparison]) -> Vec<String> {
-    let (Some(first), true) = (comparisons.first(), comparisons.len() > 2) else {
+    let mut sides: Vec<&[String; 2]> = comparisons.iter().map(|one| &one.sides).collect();
+    sides.dedup_by(|one, other| one == other);
+    sides.sort();
+    sides.dedup();
+    if comparisons.len() <= 2 * sides.len() {
         return comparisons.iter().map(Comparison::sentence).collect();
+    }
+    let sentence = |sides: &[String; 2]| {
+        let ratios: Vec<f64> = comparisons
+            .iter()
+            .filter(|one| one.sides == *sides)
+            .map(|one| one.writes_per_second.median)
+            .collect();
+        let lowest = ratios.iter().copied().fold(f64::INFINITY, f64::min);
+        let highest = ratios.iter().copied().fold(0.0, f64::max);
+        let [one, other] = sides;
+        format!(
+            "{one}: {lowest:.3} to {highest:.3} times the writes per second of {other}, over {} settings.",
+            ratios.len()
+        )
     };
-    let ratios = || comparisons.iter().map(|one| one.writes_per_second.median);
-    let lowest = ratios().fold(f64::INFINITY, f64::min);
-    let highest = ratios().fold(0.0, f64::max);
-    let [one, other] = &first.sides;
-    vec![format!(
-        "{one}: {lowest:.3} to {highest:.3} times the writes per second of {other}, over {} settings.",
-        comparisons.len()
-    )]
+    sides.into_iter().map(sentence).collect()
 }
 
 /// The point with the most bytes in a second.
@@ -296,6 +307,7 @@ fn group_name(variant: &str, setting: Setting) -> String {
     if !variant.is_empty() {
         parts.push(variant.to_owned());
     }
+    parts.extend(face_word(variant, setting.face).map(str::to_owned));
     parts.push(setting.engine.to_string());
     if setting.block_bytes > 0 {
         parts.push(ByteSize(u64::from(setting.block_bytes)).to_string());

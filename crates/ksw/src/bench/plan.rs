@@ -6,8 +6,10 @@ use std::time::Duration;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
+use super::faces;
 use super::sweep::{Change, Compare, Sweep, Variant};
-use crate::plan::{Engine, MAX_DEPTH, device_path, is_sink};
+use crate::face::Face;
+use crate::plan::{DEFAULT_DEPTH, Engine, MAX_DEPTH, PlanError, device_path, is_sink, waiting_option};
 use crate::script::ScriptText;
 use crate::size::ByteSize;
 
@@ -43,6 +45,8 @@ pub struct BenchOptions {
     pub depth: Option<Sweep>,
     /// Threads, each with a handle of its own.
     pub threads: Sweep,
+    /// The interfaces that take the writes; none: files.
+    pub faces: Vec<Face>,
     /// How completions are learnt.
     pub engines: Vec<Engine>,
     /// The order of the offsets.
@@ -69,7 +73,7 @@ pub struct BenchOptions {
     pub script: Option<ScriptText>,
     /// Make the file, of this size.
     pub create: Option<ByteSize>,
-    /// Two sides.
+    /// Two sides, or more.
     pub compare: Option<Compare>,
     /// Runs of each setting.
     pub rounds: Option<u32>,
@@ -78,6 +82,9 @@ pub struct BenchOptions {
 /// One combination of what is swept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Setting {
+    /// The interface that takes the writes.
+    #[serde(default)]
+    pub face: Face,
     /// How completions are learnt.
     pub engine: Engine,
     /// Bytes of one write.
@@ -150,7 +157,7 @@ impl fmt::Display for BenchPlanError {
     }
 }
 
-fn refuse<T>(sentence: impl Into<String>) -> Result<T, BenchPlanError> {
+pub(super) fn refuse<T>(sentence: impl Into<String>) -> Result<T, BenchPlanError> {
     Err(BenchPlanError(sentence.into()))
 }
 
@@ -166,6 +173,7 @@ impl BenchOptions {
         self.check_targets(&device, &variants)?;
         let limit = self.limit()?;
         let settings = self.settings(&variants)?;
+        faces::check(&self, &variants, &settings)?;
         if self.rate == Some(0) {
             return refuse("--rate 0: nothing would ever be written; give 1 write per second or more");
         }
@@ -204,7 +212,7 @@ impl BenchOptions {
         if engines && self.engines.len() > 1 {
             return refuse("--compare engine=...: the engines are named there; leave --engine out");
         }
-        Ok(sides.to_vec())
+        Ok(sides.clone())
     }
 
     fn check_targets(&self, device: &str, variants: &[Variant]) -> Result<(), BenchPlanError> {
@@ -260,69 +268,75 @@ impl BenchOptions {
     }
 
     fn settings(&self, variants: &[Variant]) -> Result<Vec<Setting>, BenchPlanError> {
-        let compared = variants.iter().filter_map(|variant| match variant.change {
-            Change::Engine(engine) => Some(engine),
-            _ => None,
-        });
-        let compared: Vec<Engine> = compared.collect();
-        let engines = if self.engines.is_empty() {
-            &[Engine::Iocp]
+        let faces = if self.faces.is_empty() {
+            &[Face::File]
         } else {
-            self.engines.as_slice()
+            self.faces.as_slice()
         };
         let mut settings = Vec::new();
-        for engine in engines {
-            let judged = if compared.is_empty() {
-                std::slice::from_ref(engine)
-            } else {
-                compared.as_slice()
-            };
-            for depth in self.depths(judged)? {
-                for threads in &self.threads.0 {
-                    for block in &self.block.0 {
-                        settings.push(self.setting(*engine, *block, depth, *threads)?);
+        for face in faces {
+            for engine in faces::engines(*face, &self.engines)? {
+                let first = Setting {
+                    face: *face,
+                    engine,
+                    block_bytes: 0,
+                    depth: 0,
+                    threads: 0,
+                };
+                let sides: Vec<Setting> = variants.iter().map(|side| side.setting(first)).collect();
+                for depth in self.depths(&sides)? {
+                    for threads in &self.threads.0 {
+                        for block in &self.block.0 {
+                            settings.push(self.setting(first, *block, depth, *threads)?);
+                        }
                     }
+                }
+                let waits = sides.iter().find(|side| side.engine == Engine::Sync);
+                if let Some(side) = waits
+                    && self.script.as_ref().is_some_and(ScriptText::holds)
+                {
+                    return refuse(PlanError::HeldForEver(waiting_option(side.face)).to_string());
                 }
             }
         }
         if settings.len() > MAX_SETTINGS {
             return refuse(format!(
-                "--block, --depth, --threads, --engine: {} combinations; give fewer than {MAX_SETTINGS}",
+                "--block, --depth, --threads, --engine, --face: {} combinations; give fewer than {MAX_SETTINGS}",
                 settings.len()
             ));
-        }
-        if judged_sync(&settings, &compared) && self.script.as_ref().is_some_and(ScriptText::holds) {
-            return refuse(
-                "--engine sync: a held write would never return, for nothing is released while the call waits; give \
-                 another engine or another completion",
-            );
         }
         Ok(settings)
     }
 
-    /// The depths for these engines: one that waits in each call keeps one write outstanding.
-    fn depths(&self, engines: &[Engine]) -> Result<Vec<u64>, BenchPlanError> {
-        let waits = engines.contains(&Engine::Sync);
-        let given = match &self.depth {
-            None => return Ok(vec![if waits { 1 } else { 32 }]),
-            Some(Sweep(depths)) => depths,
+    /// The depths for these sides: what waits in each call keeps one write outstanding.
+    fn depths(&self, sides: &[Setting]) -> Result<Vec<u64>, BenchPlanError> {
+        let waits = sides.iter().find(|side| side.engine == Engine::Sync);
+        let Some(Sweep(given)) = &self.depth else {
+            return Ok(vec![if waits.is_some() {
+                1
+            } else {
+                u64::from(DEFAULT_DEPTH)
+            }]);
         };
-        if waits && given.as_slice() != [1] {
-            // Among several engines the others sweep, and this one has its only depth.
-            if given.contains(&1) && self.engines.len() > 1 {
-                return Ok(vec![1]);
-            }
-            return refuse(
-                "--depth: the engine sync waits in each call, so its depth is 1; give --depth 1, and --threads for \
-                 more writes at a time",
-            );
+        let Some(side) = waits.filter(|_| given.as_slice() != [1]) else {
+            return Ok(given.clone());
+        };
+        // Among several engines or faces the others sweep, and this one has its only depth.
+        if given.contains(&1) && (self.engines.len() > 1 || self.faces.len() > 1) {
+            return Ok(vec![1]);
         }
-        Ok(given.clone())
+        refuse(format!(
+            "--depth: {} waits in each call, so its depth is 1; give --depth 1, and --threads for more writes at a time",
+            match side.face {
+                Face::File => "the engine sync".to_owned(),
+                face => format!("the face {face}"),
+            }
+        ))
     }
 
     fn setting(
         &self,
-        engine: Engine,
+        first: Setting,
         block: u64,
         depth: u64,
         threads: u64,
@@ -363,16 +377,12 @@ impl BenchOptions {
             ));
         }
         Ok(Setting {
-            engine,
             block_bytes,
             depth,
             threads: u32::try_from(threads).unwrap_or(u32::MAX),
+            ..first
         })
     }
-}
-
-fn judged_sync(settings: &[Setting], compared: &[Engine]) -> bool {
-    compared.contains(&Engine::Sync) || settings.iter().any(|setting| setting.engine == Engine::Sync)
 }
 
 fn nanoseconds(duration: Duration) -> u64 {
@@ -414,6 +424,7 @@ pub(super) mod tests {
             block: Sweep(vec![4096]),
             depth: None,
             threads: Sweep(vec![1]),
+            faces: Vec::new(),
             engines: Vec::new(),
             offsets: Offsets::Sequential,
             seed: 1,

@@ -9,6 +9,7 @@ use super::round::Round;
 use super::text::{ratio_text, size};
 use crate::digest::Verdict;
 use crate::exit::Exit;
+use crate::face::Face;
 use crate::install::system::System;
 use crate::measure::Distribution;
 use crate::plan::Engine;
@@ -50,7 +51,7 @@ pub struct Environment {
 pub struct Measured {
     /// Each setting and side.
     pub points: Vec<Point>,
-    /// Each setting that has two sides.
+    /// Of each setting, every side but the last against the last one.
     pub comparisons: Vec<Comparison>,
     /// Engines that were asked for and that the system does not have.
     pub unavailable: Vec<Unavailable>,
@@ -205,6 +206,7 @@ impl Point {
     /// What distinguishes it from the other points, in words: `filter on, iocp, 4KiB, depth 32`.
     pub fn name(&self) -> String {
         let Setting {
+            face: _,
             engine,
             block_bytes,
             depth,
@@ -215,13 +217,29 @@ impl Point {
         } else {
             format!("{}, ", self.variant)
         };
+        let face = self
+            .face_word()
+            .map_or_else(String::new, |face| format!("{face}, "));
         let threads = if threads == 1 {
             String::new()
         } else {
             format!(", {threads} threads")
         };
-        format!("{side}{engine}, {}, depth {depth}{threads}", size(block_bytes))
+        format!(
+            "{side}{face}{engine}, {}, depth {depth}{threads}",
+            size(block_bytes)
+        )
     }
+
+    /// The face, where it is not WriteFile and not what the side is called.
+    pub(super) fn face_word(&self) -> Option<&'static str> {
+        face_word(&self.variant, self.setting.face)
+    }
+}
+
+/// The face, where it is not WriteFile and not what the side is called.
+pub(super) fn face_word(side: &str, face: Face) -> Option<&'static str> {
+    (face != Face::File && side != face.word()).then(|| face.word())
 }
 
 /// Two sides of one setting, round by round.
@@ -229,7 +247,7 @@ impl Point {
 pub struct Comparison {
     /// The sides; each ratio is the first over the second.
     pub sides: [String; 2],
-    /// The setting; of a comparison of engines, with the first one's engine.
+    /// The setting of the first side.
     pub setting: Setting,
     /// How many rounds.
     pub rounds: usize,

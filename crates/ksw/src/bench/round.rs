@@ -164,7 +164,8 @@ fn worker<V: Venue>(shared: &Shared<'_, V>, number: u32) -> Result<Option<Part>,
     shared.done.wait();
     let outcome = outcome?;
     let verdict = if shared.job.plan.verify && outcome.writes > 0 && outcome.abandoned == 0 {
-        Some(verify(session.arrived()?, load, &outcome)?)
+        let form = shared.job.setting.face.form();
+        Some(verify(session.arrived()?, load, &outcome, form)?)
     } else {
         None
     };
@@ -181,7 +182,7 @@ fn prepare<V: Venue>(shared: &Shared<'_, V>, number: u32) -> Result<(V::Session,
         setting,
         ..
     } = shared.job;
-    let mut session = shared.venue.open(device, setting.engine, setting.depth)?;
+    let mut session = shared.venue.open(device, setting)?;
     let load = measured_load(&shared.job, number);
     let mut pool = Pool::new(setting.block_bytes, ALIGNMENT);
     pool.prepare(setting.depth as usize, |data| load.fill(data))

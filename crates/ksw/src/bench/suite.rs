@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::faces;
 use super::load::derive_seed;
 use super::plan::{BenchPlan, DEFAULT_SPAN, Setting};
 use super::report::{Comparison, Measured, Point, Unavailable};
@@ -36,8 +37,8 @@ struct Side<'a> {
     times: Times,
 }
 
-/// Runs every setting, all its rounds, and in each round both sides, in turns: the side that begins changes from round to
-/// round, so that what drifts hits both. Stops when `stop` is set, with what was measured so far.
+/// Runs every setting, all its rounds, and in each round all sides, in turns: from round to round their order is
+/// reversed, so that what drifts hits all. Stops when `stop` is set, with what was measured so far.
 ///
 /// # Errors
 ///
@@ -131,10 +132,9 @@ fn unavailable<V: Venue>(venue: &V, plan: &BenchPlan) -> Vec<Unavailable> {
 
 /// The engine of each side.
 fn sides_engines(plan: &BenchPlan, setting: Setting) -> impl Iterator<Item = Engine> {
-    plan.variants.iter().map(move |variant| match variant.change {
-        Change::Engine(engine) => engine,
-        _ => setting.engine,
-    })
+    plan.variants
+        .iter()
+        .map(move |variant| variant.setting(setting).engine)
 }
 
 /// The sides, the last one first in every second round.
@@ -210,24 +210,20 @@ impl<'a> Side<'a> {
 
 /// The device and the setting of one side.
 fn target<'a>(plan: &'a BenchPlan, variant: &'a Variant, setting: Setting) -> (&'a str, Setting) {
-    let device = plan.device.as_str();
-    match &variant.change {
-        Change::Device(path) => (path, setting),
-        Change::Engine(engine) => (
-            device,
-            Setting {
-                engine: *engine,
-                ..setting
-            },
-        ),
-        Change::None | Change::Filter(_) | Change::Policy(_) => (device, setting),
-    }
+    let device = match &variant.change {
+        Change::Device(path) => path,
+        _ => &plan.device,
+    };
+    (device, variant.setting(setting))
 }
 
 /// Where the offsets end: at least one block for each thread.
 fn span<V: Venue>(venue: &V, plan: &BenchPlan, device: &str, setting: Setting) -> Result<u64, Failure> {
-    let refuse = |sentence| Err(Failure::new(Exit::Usage, sentence));
+    let refuse = |sentence: String| Err(Failure::new(Exit::Usage, sentence));
     let end = venue.end_of(device)?;
+    if let Some(sentence) = end.and_then(|_| faces::refuses_end(setting.face, device)) {
+        return refuse(sentence);
+    }
     let span = match (plan.span_bytes, end) {
         (Some(span), Some(end)) if span > end => {
             return refuse(format!(
@@ -252,17 +248,20 @@ fn span<V: Venue>(venue: &V, plan: &BenchPlan, device: &str, setting: Setting) -
     Ok(span)
 }
 
-/// The comparison of two sides over the rounds that both have.
-fn compare(sides: &[Side<'_>]) -> Option<Comparison> {
-    match sides {
-        [first, second] => Comparison::new(
-            [first.variant.label.clone(), second.variant.label.clone()],
-            first.setting,
-            &first.rounds,
-            &second.rounds,
-        ),
-        _ => None,
-    }
+/// Each side against the last one, over the rounds that both have.
+fn compare(sides: &[Side<'_>]) -> Vec<Comparison> {
+    let Some((last, others)) = sides.split_last() else {
+        return Vec::new();
+    };
+    let against_last = |side: &Side<'_>| {
+        Comparison::new(
+            [side.variant.label.clone(), last.variant.label.clone()],
+            side.setting,
+            &side.rounds,
+            &last.rounds,
+        )
+    };
+    others.iter().filter_map(against_last).collect()
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::plan::Setting;
+use crate::face::Face;
 use crate::plan::{Engine, device_path};
 use crate::size::ByteSize;
 use kswrite_wire::policy::Policy;
@@ -57,7 +59,7 @@ fn sweep(text: &str, value: impl Fn(&str) -> Result<u64, String>) -> Result<Swee
     Ok(Sweep(values))
 }
 
-/// What the two sides of a comparison differ in.
+/// What the sides of a comparison differ in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Change {
@@ -71,6 +73,8 @@ pub enum Change {
     Device(String),
     /// How completions are learnt.
     Engine(Engine),
+    /// The interface that takes the writes.
+    Face(Face),
 }
 
 /// One side of a comparison.
@@ -82,9 +86,27 @@ pub struct Variant {
     pub change: Change,
 }
 
-/// `--compare`: two sides.
+impl Variant {
+    /// This side of a setting.
+    pub fn setting(&self, setting: Setting) -> Setting {
+        match self.change {
+            Change::Engine(engine) => Setting { engine, ..setting },
+            Change::Face(face) => Setting {
+                face,
+                engine: face.engine().unwrap_or(setting.engine),
+                ..setting
+            },
+            Change::None | Change::Filter(_) | Change::Policy(_) | Change::Device(_) => setting,
+        }
+    }
+}
+
+/// `--compare`: two sides or more. Ratios are those of each to the last one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Compare(pub [Variant; 2]);
+pub struct Compare(pub Vec<Variant>);
+
+/// What the word `faces` stands for: all of them, each against WriteFile.
+const FACES: &str = "face=ks,stream,wts,dvc,file";
 
 /// Why a text is no comparison.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,7 +116,8 @@ impl fmt::Display for CompareError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{}; write filter=on,off, policy=fast,bypass, device=A,B or engine=A,B, with two different sides",
+            "{}; write filter=on,off, policy=fast,bypass, device=A,B, engine=A,B or face=A,B, with two or more sides \
+             that differ, or faces for all faces",
             self.0
         )
     }
@@ -107,27 +130,27 @@ impl FromStr for Compare {
 
     fn from_str(text: &str) -> Result<Self, CompareError> {
         let error = |what: String| CompareError(what);
-        let (subject, sides) = text
+        let text = if text == "faces" { FACES } else { text };
+        let (subject, words) = text
             .split_once('=')
             .ok_or_else(|| error(format!("{text:?} has no \"=\"")))?;
-        let (first, second) = sides
-            .split_once(',')
-            .ok_or_else(|| error(format!("{sides:?} is not two sides")))?;
-        let side = |word: &str| {
+        let mut sides: Vec<Variant> = Vec::new();
+        for word in words.split(',') {
             let change = change(subject, word)
                 .ok_or_else(|| error(format!("{word:?} is no side of a comparison of {subject:?}")))?;
+            if sides.iter().any(|side| side.change == change) {
+                return Err(error(format!("{words:?} has {word:?} twice")));
+            }
             let label = match &change {
-                Change::Device(_) | Change::Engine(_) | Change::None => word.to_owned(),
+                Change::Device(_) | Change::Engine(_) | Change::Face(_) | Change::None => word.to_owned(),
                 Change::Filter(_) | Change::Policy(_) => format!("{subject} {word}"),
             };
-            Ok(Variant { label, change })
-        };
-        let compare = [side(first)?, side(second)?];
-        let [one, other] = &compare;
-        if one.change == other.change {
-            return Err(error(format!("{sides:?} is the same twice")));
+            sides.push(Variant { label, change });
         }
-        Ok(Self(compare))
+        if sides.len() < 2 {
+            return Err(error(format!("{words:?} is one side")));
+        }
+        Ok(Self(sides))
     }
 }
 
@@ -144,6 +167,10 @@ fn change(subject: &str, word: &str) -> Option<Change> {
         ("engine", _) => {
             let engine = Engine::EVERY.into_iter().find(|engine| engine.word() == word);
             engine.map(Change::Engine)
+        }
+        ("face", _) => {
+            let face = Face::ALL.into_iter().find(|face| face.word() == word);
+            face.map(Change::Face)
         }
         _ => None,
     }
@@ -172,26 +199,37 @@ mod tests {
     }
 
     #[test]
-    fn comparisons_have_two_different_sides() {
-        let Compare([on, off]) = "filter=on,off".parse().unwrap();
+    fn comparisons_have_sides_that_differ() {
+        let sides = |text: &str| {
+            let Compare(sides) = text.parse().unwrap();
+            let pairs = sides.into_iter().map(|side| (side.label, side.change));
+            pairs.collect::<Vec<_>>()
+        };
+        let side = |label: &str, change| (label.to_owned(), change);
         assert_eq!(
-            (on.label.as_str(), on.change),
-            ("filter on", Change::Filter(true))
+            sides("filter=on,off"),
+            [
+                side("filter on", Change::Filter(true)),
+                side("filter off", Change::Filter(false))
+            ]
         );
-        assert_eq!(
-            (off.label.as_str(), off.change),
-            ("filter off", Change::Filter(false))
-        );
-        let Compare([fast, _]) = "policy=fast,bypass".parse().unwrap();
-        assert_eq!(fast.change, Change::Policy("fast".to_owned()));
-        let Compare([sink, _]) = "device=direct,x.bin".parse().unwrap();
-        assert_eq!(sink.change, Change::Device(r"\\.\KsSinkDirect".to_owned()));
-        let Compare([_, ring]) = "engine=iocp,ioring".parse().unwrap();
-        assert_eq!(ring.change, Change::Engine(Engine::Ioring));
+        let policy = |word: &str| side(&format!("policy {word}"), Change::Policy(word.to_owned()));
+        let three = [policy("fast"), policy("irp"), policy("bypass")];
+        assert_eq!(sides("policy=fast,irp,bypass"), three);
+        let sink = side("direct", Change::Device(r"\\.\KsSinkDirect".to_owned()));
+        assert_eq!(sides("device=direct,x.bin")[0], sink);
+        let ring = side("ioring", Change::Engine(Engine::Ioring));
+        assert_eq!(sides("engine=iocp,ioring")[1], ring);
+        let face = |face: Face| side(face.word(), Change::Face(face));
+        assert_eq!(sides("face=dvc,file"), [face(Face::Dvc), face(Face::File)]);
+        let all = sides("faces");
+        assert_eq!((all.len(), all.last()), (5, Some(&face(Face::File))));
         for text in [
             "filter",
             "filter=on",
             "filter=on,on",
+            "face=ks,file,ks",
+            "face=ks,pipe",
             "filter=on,maybe",
             "policy=fast,slow",
             "engine=iocp,fibre",

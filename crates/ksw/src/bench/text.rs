@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::plan::{BenchPlan, Limit, Offsets, Setting};
-use super::report::{BenchReport, Point, Spread, to_float};
+use super::report::{BenchReport, Point, Spread, face_word, to_float};
 use crate::measure::Distribution;
 use crate::report::FilterCounters;
 use crate::size::ByteSize;
@@ -83,6 +83,7 @@ impl BenchReport {
     pub fn throughput(&self) -> Table {
         let mut table = Table::new([
             ("side", Align::Left),
+            ("face", Align::Left),
             ("engine", Align::Left),
             ("block", Align::Right),
             ("depth", Align::Right),
@@ -109,6 +110,7 @@ impl BenchReport {
     pub fn latency(&self) -> Table {
         let mut table = Table::new([
             ("side", Align::Left),
+            ("face", Align::Left),
             ("engine", Align::Left),
             ("block", Align::Right),
             ("depth", Align::Right),
@@ -165,7 +167,7 @@ impl BenchReport {
         let shown: Vec<&str> = names
             .filter(|name| counted.iter().any(|(_, counters)| value(counters, name) > 0))
             .collect();
-        let heads = ["side", "engine", "block", "depth", "threads"];
+        let heads = ["side", "face", "engine", "block", "depth", "threads"];
         let columns = heads.into_iter().map(|head| (head, Align::Left));
         let mut table = Table::new(columns.chain(shown.iter().map(|name| (*name, Align::Right))));
         for (point, counters) in &counted {
@@ -175,11 +177,16 @@ impl BenchReport {
         (!shown.is_empty()).then_some(table)
     }
 
-    /// The two sides of each setting.
+    /// Every side of each setting against the last one.
     pub fn comparisons(&self) -> Option<Table> {
-        let first = self.measured.comparisons.first()?;
+        let compared = &self.measured.comparisons;
+        let first = compared.first()?;
         let [one, other] = &first.sides;
+        let several = compared.iter().any(|comparison| comparison.sides != first.sides);
+        let one = if several { "side" } else { one };
         let mut table = Table::new([
+            ("side", Align::Left),
+            ("face", Align::Left),
             ("engine", Align::Left),
             ("block", Align::Right),
             ("depth", Align::Right),
@@ -190,26 +197,19 @@ impl BenchReport {
             ("latency p99", Align::Right),
             ("CPU/write", Align::Right),
         ]);
-        for comparison in &self.measured.comparisons {
-            let Setting {
-                engine,
-                block_bytes,
-                depth,
-                threads,
-            } = comparison.setting;
-            table.row([
-                engine.to_string(),
-                size(block_bytes).to_string(),
-                depth.to_string(),
-                threads.to_string(),
+        for comparison in compared {
+            let [side, _] = &comparison.sides;
+            let mut row = key(if several { side } else { "" }, comparison.setting).to_vec();
+            row.extend([
                 comparison.rounds.to_string(),
                 ratio_text(Some(comparison.writes_per_second)),
                 ratio_text(comparison.p50),
                 ratio_text(comparison.p99),
                 ratio_text(comparison.cpu),
             ]);
+            table.row(row);
         }
-        Some(table)
+        Some(without_empty_columns(&table))
     }
 
     /// What the reader must know beside the tables: failures, engines that are missing, a stop.
@@ -286,21 +286,28 @@ fn writes_text(plan: &BenchPlan) -> String {
     parts.join(", ")
 }
 
+/// What tells a row from the others.
+fn key(side: &str, setting: Setting) -> [String; 6] {
+    let Setting {
+        face,
+        engine,
+        block_bytes,
+        depth,
+        threads,
+    } = setting;
+    [
+        side.to_owned(),
+        face_word(side, face).unwrap_or_default().to_owned(),
+        engine.to_string(),
+        size(block_bytes).to_string(),
+        depth.to_string(),
+        threads.to_string(),
+    ]
+}
+
 impl Point {
-    fn key(&self) -> [String; 5] {
-        let Setting {
-            engine,
-            block_bytes,
-            depth,
-            threads,
-        } = self.setting;
-        [
-            self.variant.clone(),
-            engine.to_string(),
-            size(block_bytes).to_string(),
-            depth.to_string(),
-            threads.to_string(),
-        ]
+    fn key(&self) -> [String; 6] {
+        key(&self.variant, self.setting)
     }
 
     fn throughput_row(&self) -> Vec<String> {

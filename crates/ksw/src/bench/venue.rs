@@ -4,9 +4,11 @@ use std::io::{Read, Seek, SeekFrom};
 use std::time::Duration;
 
 use super::load::{Load, Verified};
+use super::plan::Setting;
 use super::sweep::Change;
 use crate::digest::{Digests, Verdict};
 use crate::exit::{Exit, Failure};
+use crate::face::Form;
 use crate::plan::Engine;
 use crate::report::FilterCounters;
 use crate::run::{Next, Outcome, Workload, WriteEngine, digest_again};
@@ -30,8 +32,8 @@ pub trait Venue: Sync {
     ///
     /// # Errors
     ///
-    /// The device cannot be opened or refuses the script, or the engine cannot be had.
-    fn open(&self, device: &str, engine: Engine, slots: u32) -> Result<Self::Session, Failure>;
+    /// The device cannot be opened or refuses the script, or the face or the engine cannot be had.
+    fn open(&self, device: &str, setting: Setting) -> Result<Self::Session, Failure>;
 
     /// Puts one side of a comparison into effect. No session is open.
     ///
@@ -80,18 +82,18 @@ pub trait Content: Read + Seek {}
 
 impl<T: Read + Seek> Content for T {}
 
-/// Compares what arrived with what the device said that it took.
+/// Compares what arrived, in the form that the face gives it, with what the device said that it took.
 ///
 /// # Errors
 ///
 /// The bytes cannot be read back, or there is no memory for a block.
-pub fn verify(arrived: Arrived, load: Load, outcome: &Outcome) -> Result<Verdict, Failure> {
+pub fn verify(arrived: Arrived, load: Load, outcome: &Outcome, form: Form) -> Result<Verdict, Failure> {
     match arrived {
         Arrived::Digests(found) => {
             let mut writes = Verified(load.again().begin());
-            let expected = digest_again(&mut writes, load.block_bytes, outcome);
+            let expected = digest_again(&mut writes, load.block_bytes, outcome, form);
             let expected = expected.map_err(|error| Failure::io(&error))?;
-            Ok(Verdict::of(&expected, &found))
+            Ok(form.verdict(&expected, &found))
         }
         Arrived::Content(mut content) => {
             let same = content_agrees(content.as_mut(), load, outcome);

@@ -8,6 +8,7 @@ use clap::Args;
 use crate::bench::plan::{BenchOptions, Offsets};
 use crate::bench::sweep::{Compare, Sweep, counts, sizes};
 use crate::exit;
+use crate::face::Face;
 use crate::plan::Engine;
 use crate::script::ScriptText;
 use crate::size::ByteSize;
@@ -17,6 +18,8 @@ const EXAMPLES: &str = r"Examples:
   ksw bench --device direct --block 512..1MiB --depth 1..256 --duration 1s --html bench.html
   ksw bench --device buffered --block 4KiB --depth 1,32 --compare filter=on,off --rounds 9
   ksw bench --device x.bin --create 1GiB --block 64KiB --offsets random --no-buffering --write-through
+  ksw bench --device direct --block 512,64KiB --compare faces   (each interface against WriteFile, in one table)
+  ksw bench --device direct --face file,ks,stream,dvc --depth 1..32
   ksw bench --device neither --engine sync --threads 4 --count 100000 --verify --json -
   ksw bench --device \\.\pipe\feed --block 4KiB --rate 1000   (somebody must read at the other end)";
 
@@ -31,13 +34,17 @@ pub struct BenchArgs {
     #[arg(long, value_name = "SIZES", value_parser = sizes, default_value = "64KiB")]
     pub block: Sweep,
     /// Writes that each thread keeps outstanding: 32, a list 1,32, or a range of powers of two 1..256
-    /// [default: 32; 1 for the engine sync]
+    /// [default: 32; 1 for the engine sync and the face wts, and where one of them is compared]
     #[arg(long, value_name = "COUNTS", value_parser = counts)]
     pub depth: Option<Sweep>,
     /// Threads, each with a handle of its own; a list or a range as well
     #[arg(long, value_name = "COUNTS", value_parser = counts, default_value = "1")]
     pub threads: Sweep,
-    /// How completions are learnt, or several joined by commas [default: iocp]
+    /// The interface that takes the writes, or several joined by commas [default: file]
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub face: Vec<Face>,
+    /// How completions are learnt, or several joined by commas; for the face file, for each of the others has one way
+    /// [default: iocp]
     #[arg(long, value_enum, value_delimiter = ',')]
     pub engine: Vec<Engine>,
     /// The order of the offsets
@@ -76,7 +83,10 @@ pub struct BenchArgs {
     /// Make the file, of this size, filled with zeroes; it must not exist, and stays
     #[arg(long, value_name = "SIZE")]
     pub create: Option<ByteSize>,
-    /// Measure two sides in turns: filter=on,off  policy=fast,bypass  device=A,B  engine=A,B
+    /// Measure sides in turns, each against the last: filter=on,off  policy=fast,bypass  device=A,B  engine=A,B
+    /// face=A,B  faces
+    ///
+    /// faces stands for face=ks,stream,wts,dvc,file: all interfaces against WriteFile, at depth 1.
     ///
     /// filter= takes the filter off the stacks and puts it back, which only the Wine host can do while they are in
     /// use; on Windows policy=fast,bypass keeps it in the stack and has it pass the writes on untouched.
@@ -101,6 +111,7 @@ impl BenchArgs {
             block: self.block.clone(),
             depth: self.depth.clone(),
             threads: self.threads.clone(),
+            faces: self.face.clone(),
             engines: self.engine.clone(),
             offsets: self.offsets,
             seed: self.seed,
@@ -147,6 +158,11 @@ mod tests {
         assert_eq!(options.engines, [Engine::Sync, Engine::Apc]);
         assert_eq!(options.duration, Some(Duration::from_millis(1500)));
         assert!(options.compare.is_some() && options.rate == Some(10));
+        let faces = parse("bench --device direct --face ks,dvc")
+            .unwrap()
+            .options()
+            .faces;
+        assert_eq!(faces, [Face::Ks, Face::Dvc]);
     }
 
     #[test]
@@ -155,6 +171,7 @@ mod tests {
             ("--block 3..24", "--block"),
             ("--depth many", "--depth"),
             ("--engine fibre", "--engine"),
+            ("--face file,pipe", "--face"),
             ("--duration soon", "--duration"),
             ("--compare filter=on", "--compare"),
             ("--rate -1", "-1"),

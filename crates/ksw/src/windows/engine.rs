@@ -1,6 +1,7 @@
 //! The engines over owned operations.
 
-use std::collections::VecDeque;
+mod event;
+
 use std::ops::Range;
 use std::time::Duration;
 
@@ -8,10 +9,12 @@ use ksw::buffer::Buffer;
 use ksw::plan::Engine;
 use ksw::run::{Completion, Issued, WriteEngine};
 use kswrite_client::{
-    ByApc, ByEvent, ByPort, ByWaiting, CompletionPort, Error, File, Finished, Operation, Pending, Ring,
-    RingDone, Signal, Started, Win32Error, control, sleep_alertably, wait_any,
+    ByApc, ByPort, ByWaiting, CompletionPort, Error, File, Finished, Operation, Pending, Ring, RingDone,
+    Signal, Started, Win32Error, control, sleep_alertably,
 };
 use kswrite_wire::sink;
+
+pub(super) use self::event::{EventEngine, Over, Way};
 
 /// The engine that a plan asks for, for at most `slots` writes at a time. Nothing outlives it: dropping it cancels what
 /// is pending. `Engine::Sync` wants a synchronous file, the others an overlapped one.
@@ -27,11 +30,7 @@ pub(super) fn new(kind: Engine, file: File, slots: u32) -> Result<Box<dyn WriteE
             parts: Vec::new(),
             over: Vec::new(),
         }),
-        Engine::Event => Box::new(EventEngine {
-            file,
-            idle: Vec::new(),
-            pending: VecDeque::new(),
-        }),
+        Engine::Event => Box::new(EventEngine::new(file)),
         Engine::Apc => Box::new(TokenEngine::new(file, Apcs)),
         Engine::Iocp => {
             let port = CompletionPort::new()?;
@@ -288,80 +287,6 @@ impl<S: Signal, W: Source<S>> WriteEngine for TokenEngine<S, W> {
                 }
                 Err(still) => *place = Some(still),
             }
-        }
-        Ok(())
-    }
-}
-
-/// Events: waits for the oldest 64, for no more can be waited for at once, and then looks at the others.
-struct EventEngine {
-    file: File,
-    idle: Vec<Operation<ByEvent>>,
-    /// In the order of their issue.
-    pending: VecDeque<Flight<ByEvent>>,
-}
-
-/// How many can be waited for at once.
-const AT_ONCE: usize = 64;
-/// How long to wait for the oldest ones before the others are looked at.
-const PATIENCE: Duration = Duration::from_millis(10);
-
-impl EventEngine {
-    fn wait_from(&self, first: usize, timeout: Duration) -> Result<Option<usize>, Error> {
-        let pending = self.pending.iter().skip(first).map(|flight| &flight.pending);
-        wait_any(pending, Some(timeout))
-            .map(|found| found.map(|index| first + index))
-            .map_err(|error| Error::new("wait for events", error))
-    }
-
-    fn finish(&mut self, index: usize, done: &mut Vec<Completion>) {
-        let Some(flight) = self.pending.remove(index) else {
-            return;
-        };
-        match flight.try_finish(false) {
-            Ok((completion, operation)) => {
-                self.idle.push(operation);
-                done.push(completion);
-            }
-            Err(still) => self.pending.insert(index, still),
-        }
-    }
-}
-
-impl WriteEngine for EventEngine {
-    fn issue(&mut self, slot: usize, offset: u64, buffer: Buffer) -> Result<Issued, Error> {
-        let operation = match self.idle.pop() {
-            Some(operation) => operation,
-            None => Operation::by_event()?,
-        };
-        match start(operation, &self.file, slot, offset, buffer) {
-            Ok((completion, operation)) => {
-                self.idle.push(operation);
-                Ok(Issued::Done(completion))
-            }
-            Err(flight) => {
-                self.pending.push_back(flight);
-                Ok(Issued::Pending)
-            }
-        }
-    }
-
-    fn wait(&mut self, timeout: Duration, done: &mut Vec<Completion>) -> Result<(), Error> {
-        let mut patience = if self.pending.len() > AT_ONCE {
-            timeout.min(PATIENCE)
-        } else {
-            timeout
-        };
-        let mut from = 0;
-        while from < self.pending.len() {
-            if let Some(index) = self.wait_from(from, patience)? {
-                self.finish(index, done);
-                from = index;
-            } else {
-                from += AT_ONCE;
-            }
-            // Only the first look waits.
-            patience = Duration::ZERO;
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ mod device;
 mod devices;
 mod engine;
 mod etw;
+mod faces;
 mod host;
 mod install;
 mod interrupt;

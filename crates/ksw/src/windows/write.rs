@@ -7,17 +7,19 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use ksw::cli::WriteArgs;
-use ksw::digest::{Digests, Verdict};
+use ksw::digest::Digests;
 use ksw::exit::Exit;
-use ksw::plan::{self, Engine, WritePlan, is_sink};
-use ksw::report::{FilterCounters, SinkState, Verification, VerifiedBy, WriteReport};
+use ksw::face::{Form, ReadBack, read_back};
+use ksw::plan::{self, WritePlan, is_sink};
+use ksw::report::{FilterCounters, Messages, SinkState, Verification, VerifiedBy, WriteReport};
 use ksw::run::{Manner, Outcome, RunError, Shape, Stopwatch, WriteEngine, digest_of_accepted, run};
-use kswrite_client::{Access, OpenFlags, Operation};
+use kswrite_client::{Access, Operation};
 use kswrite_wire::filter::DeviceSelector;
 use kswrite_wire::sink;
 
 use super::device::Device;
-use super::engine::{self, Releasing};
+use super::engine::Releasing;
+use super::faces;
 use super::{Failure, interrupt, print};
 
 /// Runs the command.
@@ -35,10 +37,7 @@ pub(super) fn command(args: WriteArgs) -> Result<Exit, Failure> {
 /// Opens, scripts, writes, verifies.
 fn write(plan: WritePlan, quiet: bool) -> Result<WriteReport, Failure> {
     let (mut source, file_bytes) = open_source(&plan.file)?;
-    let flags = OpenFlags {
-        synchronous: plan.engine == Engine::Sync,
-        ..OpenFlags::default()
-    };
+    let flags = faces::flags(plan.face, plan.engine);
     let device = Device::open_with(&plan.device, client_access(plan.access), flags)?;
     if let Some(script) = &plan.script {
         let () = device.ask("set the script of", sink::SET_SCRIPT, &script.wire())?;
@@ -105,7 +104,7 @@ fn issue(
     shape: Shape,
     quiet: bool,
 ) -> Result<Outcome, Failure> {
-    let mut engine = engine::new(plan.engine, device.file.clone(), plan.depth)?;
+    let mut engine = faces::new(plan.face, plan.engine, device.file.clone(), plan.depth)?;
     if plan.script.as_ref().is_some_and(ksw::script::ScriptText::holds) {
         engine = Box::new(Releasing {
             inner: engine,
@@ -158,35 +157,76 @@ fn verify(
     shape: Shape,
     outcome: &Outcome,
 ) -> Result<Verification, Failure> {
-    let (source, _) = open_source(&plan.file)?;
-    let digest = |file| {
-        digest_of_accepted(&mut BufReader::new(file), shape, outcome).map_err(|error| Failure::io(&error))
+    let sent = |form| digest(&plan.file, shape, outcome, form);
+    let form = plan.face.form();
+    let expected = sent(form)?;
+    let back = if plan.face.is_channel() {
+        channel_read_back(plan, device, sink, expected.bytes)?
+    } else {
+        None
     };
-    let expected = digest(source)?;
-    let (by, found, window) = match sink {
-        Some(sink) => {
+    let messages = match &back {
+        Some(back) => {
+            let expected = sent(Form::Messages)?;
+            Some(Messages {
+                verdict: Form::Messages.verdict(&expected, &back.messages),
+                expected,
+                found: back.messages.clone(),
+            })
+        }
+        None => None,
+    };
+    let (by, found, window) = match (sink, back) {
+        (Some(sink), _) => {
             let window = window(plan, device, sink, outcome)?;
             (VerifiedBy::SinkState, sink.digests.clone(), window)
         }
-        None => (VerifiedBy::ReadBack, read_back(plan, digest)?, None),
+        (None, Some(back)) => (VerifiedBy::ReadBack, back.wire, None),
+        (None, None) => {
+            // The same digest over what the plain file has now.
+            let found = digest(Path::new(&plan.device), shape, outcome, form)?;
+            (VerifiedBy::ReadBack, found, None)
+        }
     };
-    let verdict = Verdict::of(&expected, &found);
+    let verdict = form.verdict(&expected, &found);
     Ok(Verification {
         by,
         expected,
         found,
         verdict,
         window,
+        messages,
     })
 }
 
-/// The same digest over what a plain file has now.
-fn read_back(
+fn digest(path: &Path, shape: Shape, outcome: &Outcome, form: Form) -> Result<Digests, Failure> {
+    let (file, _) = open_source(path)?;
+    digest_of_accepted(&mut BufReader::new(file), shape, outcome, form).map_err(|error| Failure::io(&error))
+}
+
+/// What a channel left in a plain file, or in a sink whose window holds all of it.
+fn channel_read_back(
     plan: &WritePlan,
-    digest: impl FnOnce(fs::File) -> Result<Digests, Failure>,
-) -> Result<Digests, Failure> {
-    let (written, _) = open_source(Path::new(&plan.device))?;
-    digest(written)
+    device: &Device,
+    sink: Option<&SinkState>,
+    bytes: u64,
+) -> Result<Option<ReadBack>, Failure> {
+    let read = |source: &mut dyn Read| read_back(source, bytes).map_err(|error| Failure::io(&error));
+    let Some(sink) = sink else {
+        let (mut written, _) = open_source(Path::new(&plan.device))?;
+        return read(&mut written).map(Some);
+    };
+    if sink.window_base > 0 {
+        return Ok(None);
+    }
+    // The window is shorter than 4 GiB.
+    let length = usize::try_from(sink.high_water).unwrap_or_default();
+    let window = if length == 0 {
+        Vec::new()
+    } else {
+        read_at(&plan.device, device, 0, length)?
+    };
+    read(&mut window.as_slice()).map(Some)
 }
 
 /// Whether ReadFile sees, in the sink's window, the bytes that the file has there.
@@ -197,7 +237,7 @@ fn window(
     outcome: &Outcome,
 ) -> Result<Option<bool>, Failure> {
     let length = sink.high_water.saturating_sub(sink.window_base);
-    if !outcome.exceptions.is_empty() || length == 0 {
+    if plan.face.is_channel() || !outcome.exceptions.is_empty() || length == 0 {
         return Ok(None);
     }
     let length = usize::try_from(length.min(u64::from(sink::WINDOW_BYTES))).unwrap_or_default();

@@ -15,7 +15,8 @@ use crate::bench::report::{BenchReport, Environment};
 use crate::bench::sweep::{Change, Sweep};
 use crate::bench::venue::{Arrived, Session};
 use crate::buffer::Buffer;
-use crate::digest::{Digester, Verdict};
+use crate::digest::Verdict;
+use crate::face::{Face, Form, FormDigester};
 use crate::install::system::{Machine, System};
 use crate::report::FilterCounters;
 use crate::run::{Completion, Issued, WriteEngine};
@@ -37,7 +38,8 @@ struct Memory {
 /// One handle. The venue lives longer, but a session may not borrow from it.
 struct Handle {
     memory: std::sync::Arc<Memory>,
-    taken: Digester,
+    taken: FormDigester,
+    form: Form,
     waiting: VecDeque<Completion>,
     issued: u64,
 }
@@ -55,14 +57,15 @@ impl Venue for Device {
         Ok(self.0.is_file)
     }
 
-    fn open(&self, device: &str, _engine: Engine, _slots: u32) -> Result<Handle, Failure> {
+    fn open(&self, device: &str, setting: Setting) -> Result<Handle, Failure> {
         if device == "nowhere" {
             let error = Error::new("open nowhere", Win32Error(2));
             return Err(error.into());
         }
         Ok(Handle {
             memory: std::sync::Arc::clone(&self.0),
-            taken: Digester::new(),
+            taken: FormDigester::new(setting.face.form()),
+            form: setting.face.form(),
             waiting: VecDeque::new(),
             issued: 0,
         })
@@ -91,7 +94,7 @@ impl Session for Handle {
     }
 
     fn begin(&mut self) -> Result<(), Failure> {
-        self.taken = Digester::new();
+        self.taken = FormDigester::new(self.form);
         self.issued = 0;
         Ok(())
     }
@@ -309,6 +312,95 @@ fn both_sides_are_measured_in_turns_and_their_ratio_is_by_round() {
         spread.lowest <= first && first <= spread.highest,
         "{spread:?} {first}"
     );
+}
+
+#[test]
+fn all_faces_are_measured_in_turns_against_write_file() {
+    let options = BenchOptions {
+        compare: Some("faces".parse().unwrap()),
+        rounds: Some(2),
+        block: Sweep(vec![512, 1601]),
+        ..counted(40)
+    };
+    let plan = options.clone().check().unwrap();
+    let (measured, memory) = measure(Memory::default(), options);
+    let measured = measured.unwrap();
+    let order: Vec<Change> = memory.selected.lock().unwrap().clone();
+    let faces = [Face::Ks, Face::Stream, Face::Wts, Face::Dvc, Face::File].map(Change::Face);
+    assert_eq!(order[..5], faces);
+    assert!(order[5..10].iter().eq(faces.iter().rev()), "{order:?}");
+    assert_eq!(measured.comparisons.len(), 2 * 4);
+    for comparison in &measured.comparisons {
+        let [side, last] = &comparison.sides;
+        assert_eq!(
+            (last.as_str(), comparison.setting.face.word()),
+            ("file", side.as_str())
+        );
+    }
+    let verdicts = measured.points.iter().flat_map(|point| &point.rounds);
+    assert!(
+        verdicts
+            .map(|round| round.verdict)
+            .all(|verdict| verdict == Some(Verdict::Agree))
+    );
+    let report = BenchReport {
+        plan,
+        environment: environment(),
+        measured,
+    };
+    let text = report.to_string();
+    assert!(text.contains("writes/s, side / file"), "{text}");
+    let table = report.comparisons().unwrap().to_string();
+    for (side, engine) in [
+        ("ks", "event"),
+        ("stream", "event"),
+        ("wts", "sync"),
+        ("dvc", "iocp"),
+    ] {
+        let row = |line: &&str| line.split_whitespace().take(2).eq([side, engine]);
+        assert_eq!(table.lines().filter(row).count(), 2, "{table}");
+    }
+    let page = render(&report).unwrap();
+    assert!(page.contains("writes/s, side / file"), "{page}");
+    assert!(page.contains("times the writes per second of file"), "{page}");
+}
+
+#[test]
+fn a_face_that_is_swept_is_named_and_a_lost_message_is_found() {
+    let options = BenchOptions {
+        faces: vec![Face::File, Face::Wts],
+        depth: Some(Sweep(vec![1])),
+        ..counted(40)
+    };
+    let memory = Memory {
+        loses: Some(7),
+        ..Memory::default()
+    };
+    let measured = measure(memory, options).0.unwrap();
+    let names: Vec<String> = measured.points.iter().map(Point::name).collect();
+    assert_eq!(names, ["iocp, 4KiB, depth 1", "wts, sync, 4KiB, depth 1"]);
+    let verdicts: Vec<_> = measured
+        .points
+        .iter()
+        .map(|point| point.rounds[0].verdict)
+        .collect();
+    assert_eq!(verdicts, [Some(Verdict::Differ); 2]);
+}
+
+#[test]
+fn a_channel_does_not_fill_a_file() {
+    let options = |face| BenchOptions {
+        device: "x.bin".to_owned(),
+        faces: vec![face],
+        ..counted(10)
+    };
+    let refused = measure(file(1 << 20), options(Face::Dvc)).0.unwrap_err();
+    assert_eq!(refused.exit, Exit::Usage);
+    assert!(
+        refused.message.contains("the face dvc is a channel"),
+        "{refused:?}"
+    );
+    assert!(measure(file(1 << 20), options(Face::Stream)).0.is_ok());
 }
 
 #[test]

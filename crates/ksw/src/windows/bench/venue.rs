@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use ksw::bench::plan::{BenchPlan, is_pipe};
+use ksw::bench::plan::{BenchPlan, Setting, is_pipe};
 use ksw::bench::sweep::Change;
 use ksw::bench::venue::{Arrived, Session, Venue};
 use ksw::digest::Digests;
@@ -18,7 +18,8 @@ use kswrite_wire::filter::DeviceSelector;
 use kswrite_wire::sink::{RESET, SET_SCRIPT};
 
 use super::super::device::Device;
-use super::super::engine::{self, Releasing};
+use super::super::engine::Releasing;
+use super::super::faces;
 use super::toggle::Toggle;
 use super::{create_file, measured, targets};
 
@@ -94,11 +95,14 @@ impl Venue for Native<'_> {
         Ok(length)
     }
 
-    fn open(&self, device: &str, kind: Engine, slots: u32) -> Result<Handle, Failure> {
+    fn open(&self, device: &str, setting: Setting) -> Result<Handle, Failure> {
+        let Setting {
+            face, engine, depth, ..
+        } = setting;
         let flags = OpenFlags {
-            synchronous: kind == Engine::Sync,
             write_through: self.plan.write_through,
             no_buffering: self.plan.no_buffering,
+            ..faces::flags(face, engine)
         };
         // A sink is asked through the same handle.
         let access = if is_sink(device) {
@@ -110,7 +114,7 @@ impl Venue for Native<'_> {
         if let Some(script) = &self.plan.script {
             let () = opened.ask("set the script of", SET_SCRIPT, &script.wire())?;
         }
-        let mut engine = engine::new(kind, opened.file.clone(), slots)?;
+        let mut engine = faces::new(face, engine, opened.file.clone(), depth)?;
         if self.plan.script.as_ref().is_some_and(ScriptText::holds) {
             engine = Box::new(Releasing {
                 inner: engine,

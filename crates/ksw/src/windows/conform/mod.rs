@@ -21,7 +21,8 @@ use ksw::exit::{Exit, Failure};
 use kswrite_conform::suite::Runner;
 
 use super::interrupt;
-use words::{checked, dos_error, last_error, made, preset, raw, wide};
+pub(super) use words::dos_error;
+use words::{checked, last_error, made, preset, raw, wide};
 
 /// The native venue.
 pub(super) fn open() -> Result<Box<dyn Runner>, Failure> {

@@ -45,7 +45,7 @@ pub(super) fn made(case: &Case, handle: HANDLE) -> Result<Handle, Win32Error> {
 }
 
 /// The Win32 error of a status.
-pub(super) fn dos_error(status: NTSTATUS) -> Win32Error {
+pub(in crate::windows) fn dos_error(status: NTSTATUS) -> Win32Error {
     // SAFETY: no preconditions.
     Win32Error(unsafe { RtlNtStatusToDosError(status) })
 }
