@@ -6,6 +6,10 @@ mod bad_buffer;
 mod buffer;
 mod cancel;
 mod cancelled;
+mod channel;
+mod channel_close;
+mod channel_queue;
+mod channel_receive;
 mod codes;
 mod console_serial;
 mod lifetime;
@@ -25,6 +29,11 @@ mod stream_result;
 mod stream_steps;
 mod synchronous;
 mod times;
+mod wire;
+mod wts;
+mod wts_file;
+mod wts_open;
+mod wts_read;
 
 use crate::{
     case::Case,
@@ -39,6 +48,10 @@ const GROUPS: &[&[Case]] = &[
     buffer::CASES,
     cancel::CASES,
     cancelled::CASES,
+    channel::CASES,
+    channel_close::CASES,
+    channel_queue::CASES,
+    channel_receive::CASES,
     console_serial::CASES,
     lifetime::CASES,
     locks::CASES,
@@ -55,6 +68,10 @@ const GROUPS: &[&[Case]] = &[
     stream_result::CASES,
     synchronous::CASES,
     times::CASES,
+    wts::CASES,
+    wts_file::CASES,
+    wts_open::CASES,
+    wts_read::CASES,
 ];
 
 /// All cases, in the order of their rules.
@@ -83,10 +100,11 @@ mod tests {
 
     #[test]
     fn every_rule_has_a_case() {
-        let missing: Vec<String> = (1..=71)
-            .map(|number| format!("WF-{number:02}"))
-            .filter(|id| !all().any(|case| case.id == id))
-            .collect();
+        let families = [("WF", 71), ("SA", 12), ("WV", 17), ("DV", 14)];
+        let ids = families
+            .iter()
+            .flat_map(|(family, last)| (1..=*last).map(move |number| format!("{family}-{number:02}")));
+        let missing: Vec<String> = ids.filter(|id| !all().any(|case| case.id == id)).collect();
         assert_eq!(missing, [""; 0]);
     }
 
