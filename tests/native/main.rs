@@ -17,6 +17,7 @@ mod bench;
 mod cancel;
 mod cli;
 mod data;
+mod examples;
 mod faults;
 mod install;
 mod ks;

@@ -14,7 +14,7 @@ use crate::interrupt;
 use crate::layout::Layout;
 use crate::process::Command;
 use crate::step;
-use crate::tools::{self, Purpose};
+use crate::tools::{self, Purpose, Tools};
 
 #[derive(Args)]
 pub(crate) struct CheckOptions {
@@ -23,6 +23,9 @@ pub(crate) struct CheckOptions {
     #[arg(long, value_name = "DIR")]
     wdk: Option<PathBuf>,
 }
+
+/// What cargo starts programs for Windows by.
+const RUNNER: &str = "CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER";
 
 /// Runs every check, also after one has failed, and says which failed.
 pub(crate) fn check(layout: &Layout, options: &CheckOptions) -> Result<ExitCode> {
@@ -33,49 +36,8 @@ pub(crate) fn check(layout: &Layout, options: &CheckOptions) -> Result<ExitCode>
         println!("the drivers and the table of facts agree with these headers");
         return Ok(ExitCode::SUCCESS);
     }
-    let deny = ["--keep-going", "--", "-D", "warnings"];
-    let steps: [(&str, &str, Command); 4] = [
-        (
-            "format",
-            "check-fmt",
-            tools::host_cargo(layout, "fmt")?.args(["--all", "--check"]),
-        ),
-        (
-            "clippy for Linux",
-            "check-clippy-linux",
-            tools::host_cargo(layout, "clippy")?
-                .arg("--all-targets")
-                .args(deny),
-        ),
-        (
-            "clippy for the drivers",
-            "check-clippy-drivers",
-            build::driver_cargo(layout, &tools, "clippy")
-                .args(["-p", "kswrite", "-p", "ksink", "-p", "kmdf", "-p", "wine_kmdf"])
-                .args(deny),
-        ),
-        (
-            "clippy for the Windows programs",
-            "check-clippy-windows",
-            build::user_cargo(layout, &tools, "clippy")
-                .args([
-                    "-p",
-                    "ksw",
-                    "-p",
-                    "kswrite_client",
-                    "-p",
-                    "kswrite_dll",
-                    "-p",
-                    "kswrite_faces",
-                    "-p",
-                    "kswrite_tests",
-                    "--all-targets",
-                ])
-                .args(deny),
-        ),
-    ];
     let mut failed = Vec::new();
-    for (title, log, command) in &steps {
+    for (title, log, command) in &steps(layout, &tools)? {
         if let Err(error) = step::run(layout, title, log, command) {
             interrupt::check()?;
             eprintln!("{error:#}");
@@ -93,4 +55,65 @@ pub(crate) fn check(layout: &Layout, options: &CheckOptions) -> Result<ExitCode>
         println!("FAILED {title}");
     }
     Ok(ExitCode::FAILURE)
+}
+
+/// What is run: a title, the name of its log, the command.
+fn steps(layout: &Layout, tools: &Tools) -> Result<[(&'static str, &'static str, Command); 5]> {
+    let deny = ["--keep-going", "--", "-D", "warnings"];
+    Ok([
+        (
+            "format",
+            "check-fmt",
+            tools::host_cargo(layout, "fmt")?.args(["--all", "--check"]),
+        ),
+        (
+            "clippy for Linux",
+            "check-clippy-linux",
+            tools::host_cargo(layout, "clippy")?
+                .arg("--all-targets")
+                .args(deny),
+        ),
+        (
+            "clippy for the drivers",
+            "check-clippy-drivers",
+            build::driver_cargo(layout, tools, "clippy")
+                .args(["-p", "kswrite", "-p", "ksink", "-p", "kmdf", "-p", "wine_kmdf"])
+                .args(deny),
+        ),
+        (
+            "clippy for the Windows programs",
+            "check-clippy-windows",
+            build::user_cargo(layout, tools, "clippy")
+                .args([
+                    "-p",
+                    "ksw",
+                    "-p",
+                    "kswrite_client",
+                    "-p",
+                    "kswrite_dll",
+                    "-p",
+                    "kswrite_faces",
+                    "-p",
+                    "kswrite_tests",
+                    "--all-targets",
+                    "--features",
+                    "kswrite_client/tokio",
+                ])
+                .args(deny),
+        ),
+        (
+            "examples in the documentation, for Windows",
+            "check-doc-windows",
+            build::user_cargo(layout, tools, "test")
+                .args([
+                    "-p",
+                    "kswrite_client",
+                    "--doc",
+                    "--features",
+                    "kswrite_client/tokio",
+                ])
+                // They are compiled; what they write to is not here.
+                .env(RUNNER, "true"),
+        ),
+    ])
 }

@@ -168,8 +168,23 @@ fn native_programs(layout: &Layout, tools: &Tools) -> Result<Vec<PathBuf>> {
     if captured.code != Some(0) {
         bail!("{}", captured.failure);
     }
+    examples(layout, tools)?;
     IN_WINE
         .iter()
         .map(|(_, name)| libtest::program(&captured.text, name))
         .collect()
+}
+
+/// Builds the examples of the client crate beside the tests, which start them. `cargo test` would build them as tests
+/// themselves.
+fn examples(layout: &Layout, tools: &Tools) -> Result<()> {
+    let command = build::user_cargo(layout, tools, "build")
+        .args(["-p", "kswrite_client", "--examples"])
+        .args(["--features", "kswrite_client/tokio"]);
+    step::run(
+        layout,
+        "build the examples for Windows",
+        "build-examples",
+        &command,
+    )
 }
