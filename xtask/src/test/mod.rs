@@ -1,6 +1,7 @@
 //! `cargo xtask test`: every test, on every venue.
 
 mod browser;
+mod c;
 mod totals;
 
 use std::path::PathBuf;
@@ -101,6 +102,7 @@ fn packages(layout: &Layout, filter: Option<&str>, totals: &mut Totals) -> Resul
 /// The tests that run in Wine, with the drivers loaded.
 fn wine(layout: &Layout, tools: &Tools, filter: Option<&str>, totals: &mut Totals) -> Result<()> {
     let programs = native_programs(layout, tools)?;
+    c::build(layout)?;
     let session = Session::start(layout, tools, "test", Load::Filter, Pin::No)?;
     for (program, (_, name)) in programs.iter().zip(IN_WINE) {
         let mut words = vec![program.display().to_string()];
@@ -112,6 +114,7 @@ fn wine(layout: &Layout, tools: &Tools, filter: Option<&str>, totals: &mut Total
         let ended = step::run_to_end(layout, &format!("tests in Wine: {name}"), &log, &command)?;
         totals.add(&format!("wine, {name}"), &ended)?;
     }
+    c::run(layout, &session, filter, totals)?;
     if filter.is_none() {
         sample(layout, &session, totals)?;
     }

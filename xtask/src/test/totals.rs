@@ -5,7 +5,7 @@ use std::fmt;
 use anyhow::Result;
 use fs_err as fs;
 
-use crate::libtest::{counts, failures};
+use crate::libtest::{Counts, counts, failures};
 use crate::step::{Ended, tail};
 
 /// How many tests passed and failed.
@@ -18,13 +18,23 @@ pub(super) struct Totals {
 impl Totals {
     /// Adds what the test programs of a venue printed, and prints it as one line and the failures.
     pub(super) fn add(&mut self, venue: &str, ended: &Ended) -> Result<()> {
+        self.add_read(venue, ended, |log| (counts(log), failures(log)))
+    }
+
+    /// The same, of programs whose output is to be read in another way: counts, and what failed.
+    pub(super) fn add_read(
+        &mut self,
+        venue: &str,
+        ended: &Ended,
+        read: impl FnOnce(&str) -> (Counts, Vec<&str>),
+    ) -> Result<()> {
         let log = String::from_utf8_lossy(&fs::read(&ended.log)?).into_owned();
-        let counts = counts(&log);
+        let (counts, failures) = read(&log);
         println!(
             "{venue}: {} passed, {} failed, {} ignored",
             counts.passed, counts.failed, counts.ignored
         );
-        for name in failures(&log) {
+        for name in failures {
             println!("    FAILED {name}");
         }
         self.passed += counts.passed;

@@ -33,7 +33,7 @@ pub(super) fn install(layout: &Layout, missing: &[Need]) -> Result<()> {
 fn packages_of(need: Need) -> Result<Vec<String>> {
     let names: &[&str] = match need {
         Need::Wine => &["wine64"],
-        Need::Mingw => &["gcc-mingw-w64-x86-64-win32"],
+        Need::Mingw => &["gcc-mingw-w64-x86-64-win32", "g++-mingw-w64-x86-64-win32"],
         Need::Rust => &["rustc-web", "cargo-web", "rust-web-src"],
         Need::Clippy => &["rust-web-clippy"],
         Need::Valgrind => &["valgrind"],
@@ -46,7 +46,7 @@ fn packages_of(need: Need) -> Result<Vec<String>> {
         }
     };
     for name in names {
-        if search(name)?.is_empty() {
+        if search(&name.replace('+', r"\+"))?.is_empty() {
             bail!(
                 "apt knows no package {name}; please install {}, then run this again",
                 need.thing()

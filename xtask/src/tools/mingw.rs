@@ -1,9 +1,11 @@
-//! mingw-w64: the linker of the user-mode programs, and the headers of the Windows API and DDK.
+//! mingw-w64: the linker of the user-mode programs, the compilers of the tests, and the headers of the Windows API and DDK.
 
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
+/// The first one also links; the second one compiles programs of the tests.
+const COMPILERS: [&str; 2] = ["x86_64-w64-mingw32-gcc", "x86_64-w64-mingw32-g++"];
 /// Where systems put the headers.
 const INCLUDE: [&str; 3] = [
     "/usr/share/mingw-w64/include",
@@ -20,7 +22,9 @@ pub(crate) struct Mingw {
 
 impl Mingw {
     pub(crate) fn find() -> Result<Self> {
-        which::which("x86_64-w64-mingw32-gcc").context("no mingw-w64 compiler")?;
+        for compiler in COMPILERS {
+            which::which(compiler).with_context(|| format!("no {compiler}"))?;
+        }
         let mut folders = INCLUDE.iter().map(PathBuf::from);
         let include = folders
             .find(|folder| folder.join("ddk/ntifs.h").exists())

@@ -148,8 +148,10 @@ impl Need {
     fn thing(self) -> &'static str {
         match self {
             Self::Wine => "64-bit Wine 8 or newer",
-            Self::Mingw => "the mingw-w64 compiler for x86_64 with its DDK headers",
-            Self::Llvm => "clang, lld-link, llvm-ar, llvm-lib, llvm-dlltool and libclang of LLVM 16 or newer",
+            Self::Mingw => "the mingw-w64 compilers of C and C++ for x86_64 with the DDK headers",
+            Self::Llvm => {
+                "clang, lld-link, llvm-ar, llvm-lib, llvm-dlltool, llvm-rc and libclang of LLVM 16 or newer"
+            }
             Self::Rust => {
                 "the Rust targets x86_64-pc-windows-msvc and x86_64-pc-windows-gnu (rustup target add)"
             }
