@@ -1,11 +1,12 @@
 // What kswrite_client.dll says to a program that makes mistakes: the documented error, no crash, nothing left behind.
 //
-//     x86_64-w64-mingw32-g++ -std=c++17 -Wall -Wextra -Werror -static bad_input.cpp libkswrite_client.dll.a -luuid -o bad_input.exe
+//     x86_64-w64-mingw32-g++ -std=c++17 -Wall -Wextra -Wpedantic -Werror -static bad_input.cpp libkswrite_client.dll.a -luuid -o bad_input.exe
+#include "kswrite_client.h"
+
 #include <string>
 
 #include "objects.hpp"
 #include <wtsapi32.h>
-#include "kswrite_client.h"
 
 #define HR(error) HRESULT_FROM_WIN32(error)
 

@@ -68,11 +68,25 @@ static inline void check_begin(int argc, char **argv)
         check_filter = argv[1];
 }
 
+static inline DWORD check_handles(void)
+{
+    DWORD count = 0;
+    GetProcessHandleCount(GetCurrentProcess(), &count);
+    return count;
+}
+
+/* Runs a scenario, after which the process must have no more handles than before. Threads of the library may still be on
+   their way out. */
 static inline void check_run(const char *scenario, void (*run)(void))
 {
+    DWORD before = check_handles();
     check_scenario = scenario;
-    if (strstr(scenario, check_filter) != NULL)
-        run();
+    if (strstr(scenario, check_filter) == NULL)
+        return;
+    run();
+    for (int patience = 1000; patience > 0 && check_handles() > before; patience--)
+        Sleep(10);
+    check("handles that are left", 0, check_handles() > before ? check_handles() - before : 0);
 }
 
 /* The exit code. The last line says that the program came to its end. */

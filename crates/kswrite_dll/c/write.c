@@ -2,9 +2,10 @@
  * kswrite_client.dll from C: a stream, a dynamic channel with its callback, and the functions shaped like
  * WTSVirtualChannel*, each over a sink of the driver.
  *
- *     x86_64-w64-mingw32-gcc -std=c11 -Wall -Wextra -Werror write.c libkswrite_client.dll.a -luuid -o write_c.exe
+ *     x86_64-w64-mingw32-gcc -std=c11 -Wall -Wextra -Wpedantic -Werror write.c libkswrite_client.dll.a -luuid -o write_c.exe
  */
 #define COBJMACROS
+#include "kswrite_client.h"
 #include "check.h"
 #include "sink.h"
 #include <shobjidl.h>
@@ -12,7 +13,6 @@
 #include <wtsapi32.h>
 #include <initguid.h> /* MinGW's libuuid lacks the IDs of what follows */
 #include <tsvirtualchannels.h>
-#include "kswrite_client.h"
 
 #define HR(error) HRESULT_FROM_WIN32(error)
 
@@ -115,7 +115,7 @@ static void stream_identity(void)
     IStreamAsync *stream = NULL;
     IStream *plain = NULL;
     IUnknown *first = NULL, *second = NULL;
-    void *none = stream_identity;
+    void *none = message;
 
     KswOpenStream(SINK_NEITHER, (void **)&stream);
     check_hr("it is an IStream", S_OK, IStreamAsync_QueryInterface(stream, &IID_IStream, (void **)&plain));

@@ -1,7 +1,7 @@
 // kswrite_client.dll from C++, by several threads: a stream, a dynamic channel with its callback, and a program that was
 // written for WTSVirtualChannel*.
 //
-//     x86_64-w64-mingw32-g++ -std=c++17 -Wall -Wextra -Werror -static write.cpp libkswrite_client.dll.a -luuid -o write_cpp.exe
+//     x86_64-w64-mingw32-g++ -std=c++17 -Wall -Wextra -Wpedantic -Werror -static write.cpp libkswrite_client.dll.a -luuid -o write_cpp.exe
 #include <algorithm>
 
 #include "objects.hpp"

@@ -52,7 +52,7 @@ type Language = (&'static str, &'static [&'static str]);
 
 const C: Language = ("x86_64-w64-mingw32-gcc", &["-std=c11"]);
 const CPP: Language = ("x86_64-w64-mingw32-g++", &["-std=c++17", "-static"]);
-const WARNINGS: [&str; 3] = ["-Wall", "-Wextra", "-Werror"];
+const WARNINGS: [&str; 4] = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"];
 
 /// They need seconds.
 const TIMEOUT: Duration = Duration::from_mins(2);
