@@ -100,7 +100,7 @@ fn only_what_may_be_paged_or_discarded_is_marked_so() {
             let discardable = section.is(def::IMAGE_SCN_MEM_DISCARDABLE);
             let (may_page, may_discard) = match name {
                 ".text" | ".rdata" | ".data" | ".pdata" => (false, false),
-                "INIT" | ".reloc" => (true, true),
+                "INIT" | ".reloc" | ".rsrc" => (true, true),
                 name if name.starts_with("PAGE") => (true, false),
                 name => panic!("{image} has a section {name} that this test does not know"),
             };
@@ -178,6 +178,39 @@ fn first_build(since: &str) -> u32 {
 fn checksums_are_right() {
     for image in drivers() {
         assert_eq!(image.checksum(), image.computed_checksum(), "{image}");
+    }
+}
+
+/// What Explorer, `ksw status` and a debugger show of a file.
+#[test]
+#[ignore = "needs the built images: cargo xtask test"]
+fn files_have_the_version_of_their_package() {
+    let numbers: Vec<u16> = env!("CARGO_PKG_VERSION")
+        .split('.')
+        .map(|part| part.parse().unwrap())
+        .chain([0])
+        .collect();
+    // File type and subtype: VFT_DRV with VFT2_DRV_SYSTEM, VFT_APP, VFT_DLL.
+    let expected = [
+        ("kswrite.sys", (3, 7)),
+        ("ksink.sys", (3, 7)),
+        ("ksw.exe", (1, 0)),
+        ("kswrite_client.dll", (2, 0)),
+    ];
+    for (name, kind) in expected {
+        let version = Image::read(&artifact(name)).version();
+        assert_eq!(version.file, *numbers, "{name}");
+        assert_eq!(version.product, *numbers, "{name}");
+        assert_eq!(version.kind, kind, "{name}");
+        assert_eq!(version.text("OriginalFilename"), name);
+        assert_eq!(version.text("FileVersion"), env!("CARGO_PKG_VERSION"), "{name}");
+        assert_eq!(
+            version.text("ProductVersion"),
+            env!("CARGO_PKG_VERSION"),
+            "{name}"
+        );
+        assert_eq!(version.text("ProductName"), "kswrite", "{name}");
+        assert!(version.text("FileDescription").len() > 20, "{name}");
     }
 }
 

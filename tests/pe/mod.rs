@@ -1,5 +1,7 @@
 //! A PE32+ image, as much of it as the tests ask for.
 
+mod version;
+
 use std::fmt;
 use std::path::Path;
 
@@ -8,6 +10,7 @@ use object::Object as _;
 use object::pe as def;
 use object::read::pe::Import as RawImport;
 use object::read::pe::{ImageNtHeaders as _, ImageOptionalHeader as _, PeFile64};
+pub(crate) use version::Version;
 
 /// The bytes of an image, with its file name.
 pub(crate) struct Image {
@@ -151,6 +154,21 @@ impl Image {
             .unwrap()
             .unwrap_or_else(|| panic!("{self} names no PDB"));
         String::from_utf8_lossy(info.path()).into_owned()
+    }
+
+    /// The version resource.
+    pub(crate) fn version(&self) -> Version {
+        let file = self.parsed();
+        let (sections, directories) = (file.section_table(), file.data_directories());
+        let directory = directories
+            .resource_directory(self.data.as_slice(), &sections)
+            .unwrap()
+            .unwrap_or_else(|| panic!("{self} has no resources"));
+        let data = version::data(directory).unwrap_or_else(|| panic!("{self} has no version resource"));
+        let bytes = sections
+            .pe_data_at(self.data.as_slice(), data.offset_to_data.get(LE))
+            .unwrap();
+        Version::parse(&bytes[..usize::try_from(data.size.get(LE)).unwrap()])
     }
 
     /// The checksum in the header.

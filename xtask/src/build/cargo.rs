@@ -13,15 +13,16 @@ use crate::step;
 use crate::tools::{ARM64, GNU, MSVC, Tools};
 use crate::wdk;
 
-/// What lld-link leaves out for `/DRIVER`, and link.exe does: non-pageable sections, a discardable INIT, and
-/// a checksum in the header, without which Windows does not load a driver.
-const DRIVER_LINK_ARGS: [&str; 6] = [
+/// What lld-link leaves out for `/DRIVER`, and link.exe does: non-pageable sections, a discardable INIT and
+/// resource section, and a checksum in the header, without which Windows does not load a driver.
+const DRIVER_LINK_ARGS: [&str; 7] = [
     "/RELEASE",
     "/SECTION:.text,ERP",
     "/SECTION:.rdata,RP",
     "/SECTION:.data,RWP",
     "/SECTION:.pdata,RP",
     "/SECTION:INIT,ERD",
+    "/SECTION:.rsrc,RD",
 ];
 
 /// `cargo SUBCOMMAND` for the drivers and the Wine host.
@@ -41,9 +42,7 @@ pub(crate) fn driver_cargo_in(layout: &Layout, tools: &Tools, subcommand: &str, 
 /// `cargo SUBCOMMAND` for the drivers, for ARM64.
 pub(crate) fn arm64_driver_cargo(layout: &Layout, tools: &Tools, subcommand: &str) -> Command {
     let command = windows_cargo(layout, tools, subcommand, &layout.cargo_target()).args(["--target", ARM64]);
-    // .cargo/config.toml has the first one for x64 alone.
-    let flags = format!("-Ctarget-feature=+crt-static {}", link_flags());
-    let command = command.env("CARGO_TARGET_AARCH64_PC_WINDOWS_MSVC_RUSTFLAGS", flags);
+    let command = command.env("CARGO_TARGET_AARCH64_PC_WINDOWS_MSVC_RUSTFLAGS", link_flags());
     wdk::arm64::environment(offline(build_core(command, tools)), layout, tools)
 }
 

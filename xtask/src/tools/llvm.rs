@@ -10,7 +10,14 @@ const TESTED: u32 = 22;
 /// Older ones were not tried.
 const OLDEST: u32 = 16;
 /// What must be in the folder of programs.
-const PROGRAMS: [&str; 5] = ["clang", "lld-link", "llvm-ar", "llvm-dlltool", "llvm-lib"];
+const PROGRAMS: [&str; 6] = [
+    "clang",
+    "lld-link",
+    "llvm-ar",
+    "llvm-dlltool",
+    "llvm-lib",
+    "llvm-rc",
+];
 
 /// One installed LLVM.
 #[derive(Clone, Debug)]

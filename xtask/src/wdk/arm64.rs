@@ -142,6 +142,7 @@ pub(crate) fn environment(command: Command, layout: &Layout, tools: &Tools) -> C
         .env("CC_aarch64_pc_windows_msvc", llvm.program("clang"))
         .env("AR_aarch64_pc_windows_msvc", llvm.program("llvm-ar"))
         .env("CFLAGS_aarch64_pc_windows_msvc", flags)
+        .env("RC_PATH", llvm.program("llvm-rc"))
         .env(
             "CARGO_TARGET_AARCH64_PC_WINDOWS_MSVC_LINKER",
             llvm.program("lld-link"),

@@ -23,6 +23,7 @@ pub(crate) fn driver_environment(command: Command, layout: &Layout, tools: &Tool
         .env("CC_x86_64_pc_windows_msvc", llvm.program("clang"))
         .env("AR_x86_64_pc_windows_msvc", llvm.program("llvm-ar"))
         .env("CFLAGS_x86_64_pc_windows_msvc", flags)
+        .env("RC_PATH", llvm.program("llvm-rc"))
         .env(
             "CARGO_TARGET_X86_64_PC_WINDOWS_MSVC_LINKER",
             llvm.program("lld-link"),

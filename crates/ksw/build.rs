@@ -1,0 +1,7 @@
+//! Gives the program its version resource.
+
+use version_resource::{Kind, embed};
+
+fn main() {
+    embed(Kind::Program, "ksw.exe");
+}
