@@ -43,6 +43,9 @@ fn nonsense_is_a_usage_error() {
         ("--duration and --count", &["--duration", "1s", "--count", "1"]),
         ("--no-buffering", &["--block", "1000", "--no-buffering"]),
         ("--compare", &["--compare", "filter=on"]),
+        ("--engine", &["--face", "ks", "--engine", "apc"]),
+        ("--depth", &["--compare", "faces", "--depth", "8"]),
+        ("--offsets random", &["--face", "dvc", "--offsets", "random"]),
         ("--create", &["--create", "1MiB"]),
     ] {
         let arguments = [&["--device", "direct"], rest].concat();
@@ -118,6 +121,42 @@ fn a_comparison_puts_back_what_it_switched() {
     let html = fs::read_to_string(&page).expect("the page was written");
     assert!(html.contains("<svg") && !html.contains("http"), "{html}");
     fs::remove_file(page).expect("it is ours");
+    rig.finish();
+}
+
+/// All faces against WriteFile: measured in turns, verified, in one table of text, JSON and page. A face is swept as an
+/// engine is.
+#[test]
+fn all_faces_are_compared() {
+    let rig = Rig::new();
+    let page = std::env::temp_dir().join("ksw-bench-faces.html");
+    let page_path = page.display().to_string();
+    let both = ["--device", "direct", "--count", "20", "--verify"];
+    let compare = ["--compare", "faces", "--rounds", "2", "--block", "4KiB,5000"];
+    let said = expect(0, &[both.as_slice(), &compare, &["--html", &page_path]].concat());
+    let table = said
+        .split("writes/s, side / file")
+        .nth(1)
+        .expect("one table of ratios");
+    for (side, engine) in [
+        ("ks", "event"),
+        ("stream", "event"),
+        ("wts", "sync"),
+        ("dvc", "iocp"),
+    ] {
+        let rows = table
+            .lines()
+            .filter(|line| line.split_whitespace().take(2).eq([side, engine]));
+        assert_eq!(rows.count(), 2, "{side}: {said}");
+    }
+    assert_eq!(said.matches("agree").count(), 2 * 5, "{said}");
+    let html = fs::read_to_string(&page).expect("the page was written");
+    assert!(html.contains("writes/s, side / file"), "{html}");
+    fs::remove_file(page).expect("it is ours");
+    let script = ["--script", "fast=decline,completion=pended", "--json", "-"];
+    let sweep = ["--face", "file,ks,stream,dvc", "--depth", "1,8", "--threads", "2"];
+    let swept = expect(0, &[both.as_slice(), &sweep, &script].concat());
+    assert_eq!(swept.matches("\"verdict\":\"agree\"").count(), 8, "{swept}");
     rig.finish();
 }
 

@@ -7,11 +7,7 @@ use kswrite_wire::{
 };
 use sha2::{Digest, Sha256};
 
-use crate::rig::{Rig, irp_script, open, pattern, start, state, write};
-
-fn crc32c(bytes: &[u8]) -> u32 {
-    crc::Crc::<u32>::new(&crc::CRC_32_ISCSI).checksum(bytes)
-}
+use crate::rig::{Rig, crc32c, irp_script, open, pattern, start, state, write};
 
 /// The digests of the sink are those of the bytes, on both paths and for odd sizes.
 #[test]

@@ -18,6 +18,7 @@ mod cancel;
 mod cli;
 mod data;
 mod examples;
+mod faces;
 mod faults;
 mod install;
 mod ks;

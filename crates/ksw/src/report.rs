@@ -203,13 +203,15 @@ impl FilterCounters {
         }
     }
 
-    /// Which ways the writes took: `fast`, `irp`, `fast+irp`, `bypass`, or `none` when nothing passed the filter.
+    /// Which ways the writes took: `fast`, `irp`, `fast+irp`, `bypass`; `forwarded` when the filter was called by fast I/O
+    /// itself, or `none` when nothing passed the filter.
     pub const fn path(&self) -> &'static str {
         match (self.fast > 0, self.irp > 0) {
             (true, true) => "fast+irp",
             (true, false) => "fast",
             (false, true) => "irp",
             (false, false) if self.bypassed > 0 => "bypass",
+            (false, false) if self.forwarded_fast > 0 => "forwarded",
             (false, false) => "none",
         }
     }
@@ -709,5 +711,10 @@ mod tests {
         let delta = after.since(&before);
         assert_eq!((delta.devices, delta.irp, delta.fast), (3, 2, 0));
         assert_eq!(delta.path(), "irp");
+        let forwarded = FilterCounters {
+            forwarded_fast: 1,
+            ..FilterCounters::default()
+        };
+        assert_eq!(forwarded.path(), "forwarded");
     }
 }
