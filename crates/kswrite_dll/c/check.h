@@ -68,10 +68,12 @@ static inline void check_begin(int argc, char **argv)
         check_filter = argv[1];
 }
 
+/* How many handles the process has. Each number is tried: Wine's GetProcessHandleCount does not count. */
 static inline DWORD check_handles(void)
 {
-    DWORD count = 0;
-    GetProcessHandleCount(GetCurrentProcess(), &count);
+    DWORD count = 0, flags;
+    for (ULONG_PTR number = 4; number < 4096; number += 4)
+        count += GetHandleInformation((HANDLE)number, &flags) != FALSE;
     return count;
 }
 
@@ -84,8 +86,8 @@ static inline void check_run(const char *scenario, void (*run)(void))
     if (strstr(scenario, check_filter) == NULL)
         return;
     run();
-    for (int patience = 1000; patience > 0 && check_handles() > before; patience--)
-        Sleep(10);
+    for (int patience = 100; patience > 0 && check_handles() > before; patience--)
+        Sleep(50);
     check("handles that are left", 0, check_handles() > before ? check_handles() - before : 0);
 }
 

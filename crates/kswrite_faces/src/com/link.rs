@@ -52,13 +52,13 @@ impl DeviceLink {
 
 impl Link for DeviceLink {
     fn write(&self, offset: u64, bytes: &[u8]) -> Result<u32, Win32Error> {
-        let buffer = copy_of(bytes)?;
+        let buffer = copy_of(bytes).map_err(|_| Win32Error::NOT_ENOUGH_MEMORY)?;
         let (written, _) = self.run(|operation| operation.write_at(&self.file, offset, buffer))?;
         Ok(written)
     }
 
     fn read(&self, offset: u64, length: usize) -> Result<Vec<u8>, Win32Error> {
-        let buffer = zeros(length)?;
+        let buffer = zeros(length).map_err(|_| Win32Error::NOT_ENOUGH_MEMORY)?;
         match self.run(|operation| operation.read_at(&self.file, offset, buffer)) {
             Ok((read, mut buffer)) => {
                 buffer.truncate(read as usize);

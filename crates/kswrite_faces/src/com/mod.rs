@@ -4,29 +4,26 @@ pub(crate) mod channel;
 pub(crate) mod link;
 pub(crate) mod stream;
 
-use kswrite_client::{AsyncFile, Win32Error};
+use std::collections::TryReserveError;
+
+use kswrite_client::AsyncFile;
 
 use crate::transport::{Done, Transport};
 
 /// A copy of bytes that a caller passes; they may be more than there is memory for.
-fn copy_of(bytes: &[u8]) -> Result<Vec<u8>, Win32Error> {
-    let mut copy = room(bytes.len())?;
+fn copy_of(bytes: &[u8]) -> Result<Vec<u8>, TryReserveError> {
+    let mut copy = Vec::new();
+    copy.try_reserve_exact(bytes.len())?;
     copy.extend_from_slice(bytes);
     Ok(copy)
 }
 
 /// So many zeros, of which the same holds.
-fn zeros(length: usize) -> Result<Vec<u8>, Win32Error> {
-    let mut zeros = room(length)?;
+fn zeros(length: usize) -> Result<Vec<u8>, TryReserveError> {
+    let mut zeros = Vec::new();
+    zeros.try_reserve_exact(length)?;
     zeros.resize(length, 0);
     Ok(zeros)
-}
-
-fn room(length: usize) -> Result<Vec<u8>, Win32Error> {
-    let mut room = Vec::new();
-    room.try_reserve_exact(length)
-        .map_err(|_| Win32Error::NOT_ENOUGH_MEMORY)?;
-    Ok(room)
 }
 
 /// A device whose completions go to a reactor.

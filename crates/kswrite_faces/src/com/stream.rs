@@ -37,6 +37,9 @@ use super::{copy_of, zeros};
 use crate::hresult::HResult;
 use crate::stream::{FileCalls, Origin, StreamState};
 
+/// `ERROR_OUTOFMEMORY`, which as HRESULT is `E_OUTOFMEMORY`.
+const OUT_OF_MEMORY: Win32Error = Win32Error(14);
+
 /// A stream over a file or device, opened with `FILE_FLAG_OVERLAPPED` and belonging to no completion port.
 ///
 /// The last Release asks that what is pending be cancelled and closes the handle. Events are set all the same, and until
@@ -150,7 +153,8 @@ impl FileCalls for Calls<'_> {
         let bytes = match buffer {
             Some(buffer) if length > 0 => {
                 // SAFETY: by the invariant it has `length` bytes.
-                copy_of(unsafe { std::slice::from_raw_parts(buffer.as_ptr().cast::<u8>(), length as usize) })?
+                copy_of(unsafe { std::slice::from_raw_parts(buffer.as_ptr().cast::<u8>(), length as usize) })
+                    .map_err(|_| OUT_OF_MEMORY)?
             }
             _ => Vec::new(),
         };
@@ -230,7 +234,7 @@ impl Stream {
     /// read; a stream says so by a count of 0.
     fn read_on(&self, length: u32) -> std::result::Result<Vec<u8>, HResult> {
         self.state.with_position(|position| {
-            let into = zeros(length as usize)?;
+            let into = zeros(length as usize).map_err(|_| HResult::OUT_OF_MEMORY)?;
             let started = operation()?.read_at(&self.file, *position, into);
             let Finished {
                 result, mut buffer, ..
