@@ -6,8 +6,10 @@
 //! [`wts_query_file`](Faces::wts_query_file) gives.
 
 use kswrite_client::Win32Error;
-use kswrite_faces::channel::{Bound, Traffic};
-pub use kswrite_faces::hresult::HResult;
+pub use kswrite_faces::{
+    channel::{Bound, Traffic},
+    hresult::HResult,
+};
 
 use crate::win32::{Buffer, Count, Data, From, Handle, Ov, Returned};
 

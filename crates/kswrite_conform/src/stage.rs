@@ -51,8 +51,10 @@ pub struct Ends {
 
 /// Bytes in which each position can be told from its neighbours.
 pub fn pattern(length: usize) -> Vec<u8> {
-    let byte = |index: usize| u8::try_from(index % 251).unwrap_or_default();
-    (0..length).map(byte).collect()
+    let once: Vec<u8> = (0..=250).collect();
+    let mut bytes = once.repeat(length.div_ceil(once.len()));
+    bytes.truncate(length);
+    bytes
 }
 
 /// Error of a call that sets the stage.
@@ -121,11 +123,14 @@ impl<'a> Stage<'a> {
     /// The rule wants these bytes.
     pub fn expect_bytes(&self, what: &str, expected: &[u8], seen: &[u8]) -> Ended {
         let words = |bytes: &[u8]| format!("{} bytes", bytes.len());
-        let same = expected.iter().zip(seen).take_while(|(a, b)| a == b).count();
-        let shown = if same == expected.len().min(seen.len()) {
-            words(seen)
+        let differing = if expected == seen {
+            None
         } else {
-            format!("{}, others from byte {same} on", words(seen))
+            expected.iter().zip(seen).position(|(a, b)| a != b)
+        };
+        let shown = match differing {
+            None => words(seen),
+            Some(byte) => format!("{}, others from byte {byte} on", words(seen)),
         };
         self.note(what, Some(words(expected)), shown, expected == seen)
     }

@@ -412,12 +412,10 @@ impl Faces for ModelThread<'_> {
 
 /// The bytes at the start of a buffer, as many as the caller says there are.
 fn message(thread: &ModelThread<'_>, data: Data, length: u32) -> Vec<u8> {
-    let mut bytes = vec![0; length as usize];
-    if let Data::Of(buffer) = data {
-        let known = thread.machine.bytes(buffer);
-        for (to, from) in bytes.iter_mut().zip(known) {
-            *to = from;
-        }
-    }
+    let mut bytes = match data {
+        Data::Null => Vec::new(),
+        Data::Of(buffer) => thread.machine.bytes(buffer),
+    };
+    bytes.resize(length as usize, 0);
     bytes
 }
