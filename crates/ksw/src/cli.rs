@@ -35,7 +35,7 @@ pub enum Command {
     Write(WriteArgs),
     /// Write a file to a file object, as KsWriteFile does, and show what was decided
     Ks(KsArgs),
-    /// Tell which rules of WriteFile a device, file or pipe keeps
+    /// Tell which rules of WriteFile a device, file or pipe keeps, and which of the stream and channel interfaces
     Conform(conform::ConformArgs),
     /// Measure how fast a device takes writes, and compare with and without the filter
     Bench(Box<bench::BenchArgs>),

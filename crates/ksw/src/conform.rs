@@ -1,4 +1,4 @@
-//! `ksw conform`: which rules of WriteFile are kept.
+//! `ksw conform`: which rules of WriteFile, and of the stream and channel interfaces, are kept.
 
 pub mod page;
 

@@ -8,7 +8,7 @@
 //!   text and JSON.
 //! * [`bench`]: how fast a device is.
 //! * [`page`]: the same as an HTML page.
-//! * [`conform`]: which rules of WriteFile are kept.
+//! * [`conform`]: which rules of WriteFile, and of the stream and channel interfaces, are kept.
 //! * [`install`]: installing, removing, inspecting.
 //! * [`stress`]: programs of random operations, and books that tell when an invariant does not hold.
 //! * [`exit`]: exit codes.

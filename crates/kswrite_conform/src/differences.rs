@@ -171,6 +171,13 @@ pub const WITHIN: &[Difference] = &[
     wine("WF-30", Kinds::HOLDING, "the error of CancelIoEx", ANY, RACE),
     wine("WF-30", Kinds::HOLDING, "the write", ANY, RACE),
     wine(
+        "SA-02",
+        Kinds::SINK,
+        "a write from memory without access",
+        "0x800706F8, which is ERROR_INVALID_USER_BUFFER (1784)",
+        BAD_BUFFER,
+    ),
+    wine(
         "WF-43",
         Kinds::FILE,
         "a write of two sectors",

@@ -12,6 +12,7 @@ const EXAMPLES: &str = r"Examples:
   ksw conform --target device:\\.\MyDevice --json results.json
   ksw conform --venue model --seed 7
   ksw conform --against results.json      (the rows must agree with an earlier run, here or elsewhere)
+  ksw conform --only SA-xx --only DV-xx   (streams and dynamic channels)
   ksw conform --list --only WF-4x";
 
 const EXITS: &str = "Exit codes:\n  \
@@ -33,6 +34,9 @@ pub struct ConformArgs {
     #[arg(long = "target", value_name = "T")]
     pub targets: Vec<Target>,
     /// Rules, such as WF-20, or WF-2x for WF-20 to WF-29; all when left out
+    ///
+    /// WF-xx: WriteFile. SA-xx: IStreamAsync. WV-xx: the functions `WTSVirtualChannel*`, as `kswrite_client.dll` has them.
+    /// DV-xx: IWTSVirtualChannel.
     #[arg(long, value_name = "RULE")]
     pub only: Vec<String>,
     /// Show the rules and the targets on which each can be seen, and run nothing

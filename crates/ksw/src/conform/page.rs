@@ -10,7 +10,7 @@ use crate::page::{Markup, Page, Tone, html, mark};
 /// The page of one run.
 pub fn page(results: &Results) -> Page {
     let (tone, sentence) = verdict(results);
-    Page::new("Rules of WriteFile")
+    Page::new("Rules of writing")
         .verdict(tone, sentence)
         .section("Rules", section(results))
 }
@@ -25,10 +25,10 @@ pub fn verdict(results: &Results) -> (Tone, String) {
         _ => Tone::Bad,
     };
     let kept = match failed {
-        0 if results.passed() => "No rule of WriteFile is broken".to_owned(),
-        0 => "No rule of WriteFile could be tried".to_owned(),
-        1 => "1 rule of WriteFile is broken".to_owned(),
-        failed => format!("{failed} rules of WriteFile are broken"),
+        0 if results.passed() => "No rule is broken".to_owned(),
+        0 => "No rule could be tried".to_owned(),
+        1 => "1 rule is broken".to_owned(),
+        failed => format!("{failed} rules are broken"),
     };
     let sentence = format!(
         "{kept} on {} ({}): {} pass, {failed} fail, {} differ as expected, {} not run.",
@@ -196,7 +196,7 @@ mod tests {
         let (tone, sentence) = verdict(&bad);
         assert_eq!(tone, Tone::Bad);
         assert!(
-            sentence.contains("1 rule of WriteFile is broken on wine (Wine 8.0)"),
+            sentence.contains("1 rule is broken on wine (Wine 8.0)"),
             "{sentence}"
         );
         assert!(
