@@ -8,6 +8,7 @@ use std::{
 use kswrite_client::Win32Error;
 use kswrite_conform::{
     Venue,
+    faces::{Face, Faces},
     win32::{
         Access, Body, Buffer, Count, Data, From, Handle, LAST_ERROR_BEFORE, NamedPipe, NtWrite, Open, Ov,
         Overlapped, OverlappedState, Packet, Patience, Protection, Resource, Returned, Routine,
@@ -26,6 +27,12 @@ pub(crate) struct Seen {
     overlapped: HashMap<Ov, Overlapped>,
     synchronous: HashSet<Handle>,
     times: u64,
+    /// The file of each stream and channel.
+    pub(super) files: HashMap<Face, Handle>,
+    /// Channels of the WTS functions whose reads have headers, and their devices.
+    pub(super) devices: HashMap<Face, (bool, String)>,
+    /// Messages that were written to channels.
+    pub(super) messages: u32,
 }
 
 /// The calls with a defect.
@@ -36,14 +43,14 @@ pub(crate) struct Wrong<'a> {
 }
 
 /// TRUE, of a call without a count.
-const DONE: Returned = Returned {
+pub(super) const DONE: Returned = Returned {
     returned: true,
     error: LAST_ERROR_BEFORE,
     count: None,
 };
 
 /// FALSE with this error.
-const fn failed(error: Win32Error, count: Option<u32>) -> Returned {
+pub(super) const fn failed(error: Win32Error, count: Option<u32>) -> Returned {
     Returned {
         returned: false,
         error,
@@ -56,15 +63,23 @@ impl<'a> Wrong<'a> {
         Self { os, defect, seen }
     }
 
-    fn is(&self, defect: Defect) -> bool {
+    pub(super) fn os(&self) -> &dyn Win32 {
+        self.os
+    }
+
+    pub(super) fn defect(&self) -> Defect {
+        self.defect
+    }
+
+    pub(super) fn is(&self, defect: Defect) -> bool {
         self.defect == defect
     }
 
-    fn seen(&self) -> MutexGuard<'_, Seen> {
+    pub(super) fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().expect("not poisoned")
     }
 
-    fn content(&self, overlapped: Option<Ov>) -> Overlapped {
+    pub(super) fn content(&self, overlapped: Option<Ov>) -> Overlapped {
         let content = overlapped.and_then(|overlapped| self.seen().overlapped.get(&overlapped).copied());
         content.unwrap_or_default()
     }
@@ -158,6 +173,10 @@ impl Win32 for Wrong<'_> {
         fn set_script(sink: Handle, script: &Script) -> Result<(), String>;
         fn release(sink: Handle) -> Result<u32, String>;
         fn sink_state(sink: Handle) -> Result<State, String>;
+    }
+
+    fn faces(&self) -> Option<&dyn Faces> {
+        Some(self)
     }
 
     fn overlapped(&self, content: &Overlapped) -> Ov {

@@ -286,10 +286,10 @@ impl Carrier {
             }
             let ended = pending.is_none() && self.asked.end.load(Ordering::Acquire);
             let _rests = thread.cpu.nt_set_event(nt(self.signals.rest), true);
-            if ended {
+            // That nobody wakes it any more, since the channel was not released, is a finding of the model.
+            if ended || thread.cpu.nt_wait_for(nt(self.signals.wake), TimeOut::Never) != Ok(true) {
                 break;
             }
-            let _woken = thread.cpu.nt_wait_for(nt(self.signals.wake), TimeOut::Never);
         }
         thread.close_all(&[self.file, self.signals.wake, self.signals.rest]);
     }

@@ -124,9 +124,11 @@ impl Channel {
                 return Err(Win32Error::IO_INCOMPLETE);
             }
             // What comes past the functions, through the file, sets no event: so it is looked for once more.
-            let changed = thread.cpu.nt_wait_for(nt(self.changed), waits);
-            if changed == Ok(false) {
-                waits = TimeOut::Never;
+            match thread.cpu.nt_wait_for(nt(self.changed), waits) {
+                Ok(true) => {}
+                Ok(false) if waits == TimeOut::WhenIdle => waits = TimeOut::Never,
+                // Nobody will write or close any more, which is a finding of the model.
+                _ => return Err(Win32Error::IO_INCOMPLETE),
             }
         }
     }
