@@ -1,4 +1,4 @@
-//! The rules of WriteFile, which have cases of `kswrite_conform` instead of tests, and the venues that break them.
+//! The rules that have cases of `kswrite_conform` instead of tests, and the venues that break them.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -9,8 +9,12 @@ use kswrite_conform::{
     target::Kinds,
 };
 
-/// What the IDs of these rules begin with.
-pub(crate) const FRONT: &str = "WF-";
+/// Whether the rule is one of these: of WriteFile, of streams, or of channels.
+pub(crate) fn are_for(id: &str) -> bool {
+    ["WF-", "SA-", "WV-", "DV-"]
+        .iter()
+        .any(|front| id.starts_with(front))
+}
 
 /// How many cases the rule has, and on which targets; empty without any.
 pub(crate) fn of(id: &str) -> String {

@@ -15,7 +15,7 @@ struct Family {
     numbers: &'static [(u32, u32)],
 }
 
-const FAMILIES: [Family; 7] = [
+const FAMILIES: [Family; 10] = [
     Family {
         front: "KS-",
         word: "ks",
@@ -64,6 +64,27 @@ const FAMILIES: [Family; 7] = [
         digits: 2,
         shown: 2,
         numbers: &[(1, 71)],
+    },
+    Family {
+        front: "SA-",
+        word: "sa",
+        digits: 2,
+        shown: 2,
+        numbers: &[(1, 12)],
+    },
+    Family {
+        front: "WV-",
+        word: "wv",
+        digits: 2,
+        shown: 2,
+        numbers: &[(1, 17)],
+    },
+    Family {
+        front: "DV-",
+        word: "dv",
+        digits: 2,
+        shown: 2,
+        numbers: &[(1, 14)],
     },
 ];
 
@@ -129,6 +150,7 @@ fn names_of_tests_begin_with_ids() {
     assert_eq!(ids("ks_19b_c5_c_10_d1_ro_07_and_more"), "KS-19b C5 C10 D1 RO-7");
     assert_eq!(ids("ks_50_4_kib"), "KS-50");
     assert_eq!(ids("pf_99_nonsense"), "PF-99");
+    assert_eq!(ids("wv_11_wv_13_names"), "WV-11 WV-13");
     assert_eq!(ids("a_test_of_ks_24"), "");
     assert_eq!(ids("cancel_2_writes"), "");
 }

@@ -55,7 +55,7 @@ impl Checked {
     /// Names stay that are tests of their venue, and the tests that carry the ID come to them.
     fn bless(&mut self) {
         for row in self.page.rows_mut() {
-            if row.id.starts_with(cases::FRONT) {
+            if cases::are_for(&row.id) {
                 row.model = cases::of(&row.id);
                 row.wine = cases::differing(&row.id);
                 for name in self.all.carrying(&row.id) {
@@ -161,11 +161,11 @@ fn every_test_stands_in_the_lines_of_its_ids() {
 }
 
 #[test]
-fn the_rules_of_write_file_have_their_cases() {
+fn the_rules_with_cases_have_them() {
     let checked = Checked::read();
     let mut problems = Vec::new();
     let mut without_a_line = cases::rules();
-    for row in checked.page.rows().filter(|row| row.id.starts_with(cases::FRONT)) {
+    for row in checked.page.rows().filter(|row| cases::are_for(&row.id)) {
         without_a_line.remove(row.id.as_str());
         let (own, differing) = (cases::of(&row.id), cases::differing(&row.id));
         if own.is_empty() {
