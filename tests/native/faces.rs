@@ -264,7 +264,9 @@ fn ksw_writes_the_same_file_by_all_five() {
             let (exit, said) = ksw_write(&[words.as_slice(), &rest].concat());
             assert_eq!(exit, Some(0), "{face} to {device}: {said}");
             assert!(said.contains(&format!("\"face\":\"{face}\"")), "{said}");
-            assert_eq!(said.matches(&expected).count(), 2, "sent and found: {said}");
+            // What a channel's messages were found to be is told last.
+            let found = said.rsplit("\"found\":").next();
+            assert!(found.is_some_and(|found| found.contains(&expected)), "{said}");
             rig.finish();
         }
     }
