@@ -12,7 +12,7 @@
 //! check/   format, lints, dependency edges
 //! ```
 //! The files beside this one are what all of them use: where things lie (`layout`), how a command is run
-//! and shown (`step`), when work can be skipped (`stamp`).
+//! and shown (`step`), when work can be skipped (`stamp`), how two commands keep out of each other's way (`lock`).
 
 mod build;
 mod check;
@@ -24,6 +24,7 @@ mod inf;
 mod interrupt;
 mod layout;
 mod libtest;
+mod lock;
 mod mutants;
 mod package;
 mod platform;

@@ -45,7 +45,7 @@ const TESTED: [&str; 9] = [
     "--lib",
 ];
 /// Their test programs; the suite has others, which inspect images and texts.
-const PROGRAMS: [&str; 4] = ["--test", "threads", "--test", "model"];
+const PROGRAMS: [&str; 6] = ["--test", "threads", "--test", "model", "--test", "conform"];
 
 /// Each coroutine would get a second stack of its own, of which the rows would fill any memory. What is lost is the use of
 /// a local variable after its function returned, which safe code cannot do, and neither core nor model has other.

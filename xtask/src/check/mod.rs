@@ -37,7 +37,7 @@ pub(crate) fn check(layout: &Layout, options: &CheckOptions) -> Result<ExitCode>
         return Ok(ExitCode::SUCCESS);
     }
     let mut failed = Vec::new();
-    for (title, log, command) in &steps(layout, &tools)? {
+    for (title, log, command) in steps(layout, &tools)?.iter().chain(&fuzz_steps(layout)?) {
         if let Err(error) = step::run(layout, title, log, command) {
             interrupt::check()?;
             eprintln!("{error:#}");
@@ -58,7 +58,32 @@ pub(crate) fn check(layout: &Layout, options: &CheckOptions) -> Result<ExitCode>
 }
 
 /// What is run: a title, the name of its log, the command.
-fn steps(layout: &Layout, tools: &Tools) -> Result<[(&'static str, &'static str, Command); 5]> {
+type Step = (&'static str, &'static str, Command);
+
+/// The fuzz targets, which are a workspace of their own.
+fn fuzz_steps(layout: &Layout) -> Result<[Step; 2]> {
+    let fuzz = layout.root.join("fuzz");
+    Ok([
+        (
+            "format of the fuzz targets",
+            "check-fmt-fuzz",
+            tools::host_cargo(layout, "fmt")?.arg("--check").dir(&fuzz),
+        ),
+        (
+            "clippy for the fuzz targets",
+            "check-clippy-fuzz",
+            tools::host_cargo(layout, "clippy")?
+                .args(["--", "-D", "warnings"])
+                .dir(&fuzz)
+                .env("CARGO_TARGET_DIR", layout.out.join("check-fuzz"))
+                // Nothing is linked, so libFuzzer, which takes a C++ compiler, need not be there.
+                .env("CUSTOM_LIBFUZZER_PATH", layout.out.join("libfuzzer.a")),
+        ),
+    ])
+}
+
+/// Those of the workspace itself.
+fn steps(layout: &Layout, tools: &Tools) -> Result<[Step; 5]> {
     let deny = ["--keep-going", "--", "-D", "warnings"];
     Ok([
         (
@@ -77,7 +102,18 @@ fn steps(layout: &Layout, tools: &Tools) -> Result<[(&'static str, &'static str,
             "clippy for the drivers",
             "check-clippy-drivers",
             build::driver_cargo(layout, tools, "clippy")
-                .args(["-p", "kswrite", "-p", "ksink", "-p", "kmdf", "-p", "wine_kmdf"])
+                .args([
+                    "-p",
+                    "kswrite",
+                    "-p",
+                    "ksink",
+                    "-p",
+                    "kmdf",
+                    "-p",
+                    "wine_kmdf",
+                    "-p",
+                    "needs_wdk",
+                ])
                 .args(deny),
         ),
         (

@@ -10,6 +10,7 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::layout::Layout;
+use crate::lock;
 
 #[derive(Args)]
 pub(crate) struct MutantsOptions {
@@ -26,6 +27,8 @@ pub(crate) struct MutantsOptions {
 
 /// Runs the suite on each mutant, prints the table.
 pub(crate) fn mutants(layout: &Layout, options: &MutantsOptions) -> Result<ExitCode> {
+    // One target folder, in which each mutant replaces the one before.
+    let _lock = lock::wait(&layout.out.join("mutants.lock"), "another `cargo xtask mutants`")?;
     let killed = if options.all {
         any::run(layout)?
     } else {

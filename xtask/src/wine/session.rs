@@ -1,7 +1,6 @@
 //! One session: from the start of the Wine server to its end.
 
 use std::ffi::OsStr;
-use std::fs::TryLockError;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,8 +11,8 @@ use serde::de::DeserializeOwned;
 
 use super::log::Findings;
 use super::{drivers, prefix, prng};
-use crate::interrupt;
 use crate::layout::Layout;
+use crate::lock;
 use crate::process::Command;
 use crate::step;
 use crate::tools::{Tools, Wine};
@@ -219,22 +218,5 @@ pub(crate) fn windows_path(path: &Path) -> String {
 
 /// One session at a time: there is one prefix. Waits for another one to end.
 pub(crate) fn lock(layout: &Layout) -> Result<std::fs::File> {
-    let path = layout.out.join("session.lock");
-    let file = fs::File::create(&path)?.into_file();
-    match file.try_lock() {
-        Ok(()) => return Ok(file),
-        Err(TryLockError::WouldBlock) => {
-            eprintln!("waiting for another Wine session of this checkout to end");
-        }
-        Err(TryLockError::Error(error)) => return Err(error.into()),
-    }
-    loop {
-        std::thread::sleep(Duration::from_millis(200));
-        interrupt::check()?;
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) => {}
-            Err(TryLockError::Error(error)) => return Err(error.into()),
-        }
-    }
+    lock::wait(&layout.out.join("session.lock"), "another Wine session")
 }
