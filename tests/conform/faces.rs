@@ -2,7 +2,7 @@
 //!
 //! KsWriteFile has no face here: its rules are the model's own, and the row with all five is among those of the drivers.
 
-use kswrite_conform::faces::{Face, Faces, HResult, Reaction, WtsOpen};
+use kswrite_conform::faces::{Face, HResult, Reaction, WtsOpen};
 use kswrite_conform::win32::{
     Access, Count, Data, Disposition, Handle, Open, Ov, Overlapped, Patience, Win32,
 };
@@ -36,10 +36,6 @@ fn placed(messages: &[Vec<u8>]) -> impl Iterator<Item = (u64, &[u8])> {
 
 fn length(message: &[u8]) -> u32 {
     u32::try_from(message.len()).expect("it is short")
-}
-
-fn faces(os: &dyn Win32) -> &dyn Faces {
-    os.faces().expect("the model has them")
 }
 
 fn data(os: &dyn Win32, message: &[u8]) -> Data {
@@ -107,11 +103,13 @@ fn file(os: &dyn Win32, kind: SinkKind, script: &Script, messages: &[Vec<u8>]) -
 
 fn stream(os: &dyn Win32, kind: SinkKind, script: &Script, messages: &[Vec<u8>]) -> Written {
     let device = open(os, kind, script);
-    let face = faces(os).stream(device).expect("a stream");
+    let face = os.faces().stream(device).expect("a stream");
     let start = |(offset, message): (u64, &[u8])| {
         let overlapped = place(os, offset);
         let data = data(os, message);
-        let answered = faces(os).write_async(face, data, length(message), Count::Null, Some(overlapped));
+        let answered = os
+            .faces()
+            .write_async(face, data, length(message), Count::Null, Some(overlapped));
         assert!(
             [HResult::OK, HResult(0x8007_03E5)].contains(&answered.hresult),
             "{answered:?}"
@@ -120,15 +118,17 @@ fn stream(os: &dyn Win32, kind: SinkKind, script: &Script, messages: &[Vec<u8>])
     };
     let started: Vec<Ov> = placed(messages).map(start).collect();
     for (overlapped, message) in started.into_iter().zip(messages) {
-        let ended = faces(os).overlapped_result(face, Some(overlapped), Count::Wanted, true);
+        let ended = os
+            .faces()
+            .overlapped_result(face, Some(overlapped), Count::Wanted, true);
         assert_eq!((ended.hresult, ended.count), (HResult::OK, Some(length(message))));
     }
-    assert_eq!(faces(os).release_ref(face), 0);
+    assert_eq!(os.faces().release_ref(face), 0);
     device.into()
 }
 
 fn wts(os: &dyn Win32, kind: SinkKind, script: &Script, messages: &[Vec<u8>]) -> Written {
-    let opened = faces(os).wts_open(&WtsOpen {
+    let opened = os.faces().wts_open(&WtsOpen {
         device: kind.path(),
         current_server: true,
         current_session: true,
@@ -136,10 +136,12 @@ fn wts(os: &dyn Win32, kind: SinkKind, script: &Script, messages: &[Vec<u8>]) ->
         flags: None,
     });
     let channel: Face = opened.expect("a good name");
-    let device = faces(os).wts_query_file(channel).expect("it is open");
+    let device = os.faces().wts_query_file(channel).expect("it is open");
     os.set_script(device, script).expect("a good script");
     for message in messages {
-        let written = faces(os).wts_write(channel, data(os, message), length(message), Count::Wanted);
+        let written = os
+            .faces()
+            .wts_write(channel, data(os, message), length(message), Count::Wanted);
         assert_eq!((written.returned, written.count), (true, Some(length(message))));
     }
     let channel = Some(channel);
@@ -148,21 +150,24 @@ fn wts(os: &dyn Win32, kind: SinkKind, script: &Script, messages: &[Vec<u8>]) ->
 
 fn dvc(os: &dyn Win32, kind: SinkKind, script: &Script, messages: &[Vec<u8>]) -> Written {
     let device = open(os, kind, script);
-    let channel = faces(os)
+    let channel = os
+        .faces()
         .channel(device, Bound::Memory, Reaction::None)
         .expect("a channel");
     for message in messages {
-        let written = faces(os).channel_write(channel, data(os, message), length(message), false);
+        let written = os
+            .faces()
+            .channel_write(channel, data(os, message), length(message), false);
         assert_eq!(written, HResult::OK);
     }
     let mut glances = 0;
-    while faces(os).channel_traffic(channel).messages > 0 {
+    while os.faces().channel_traffic(channel).messages > 0 {
         glances += 1;
         assert!(glances < 1000, "the messages leave");
         let _routines = os.sleep(Patience::Briefly);
     }
-    assert_eq!(faces(os).channel_traffic(channel).sent, messages.len() as u64);
-    assert_eq!(faces(os).release_ref(channel), 0);
+    assert_eq!(os.faces().channel_traffic(channel).sent, messages.len() as u64);
+    assert_eq!(os.faces().release_ref(channel), 0);
     device.into()
 }
 
@@ -208,7 +213,7 @@ fn all_ways(os: &dyn Win32) -> Vec<(String, (usize, [u8; 32]))> {
             for (name, way) in WAYS {
                 let Written { device, channel } = way(os, kind, script, &messages);
                 let found = payload(os, device, ["wts", "dvc"].contains(&name));
-                let closed = channel.is_none_or(|channel| faces(os).wts_close(channel).returned);
+                let closed = channel.is_none_or(|channel| os.faces().wts_close(channel).returned);
                 assert!(closed, "{name}");
                 seen.push((format!("{name} to {kind:?}, {script:?}"), found));
             }

@@ -169,15 +169,13 @@ impl<'a> Stage<'a> {
         let mut opened = self.opened.take();
         // The peers of pipes were opened first, and a blocked write ends when they close.
         while let Some(kept) = opened.pop() {
-            match (kept, self.os.faces()) {
-                (Kept::Handle(handle), _) => {
+            match kept {
+                Kept::Handle(handle) => {
                     let _pending = self.os.cancel_io_ex(handle, None);
                     let _closed = self.os.close(handle);
                 }
-                (Kept::Interface(face), Some(faces)) => _ = faces.release_ref(face),
-                (Kept::Channel(face), Some(faces)) => _ = faces.wts_close(face),
-                // Only a venue that has them gives out faces.
-                (Kept::Interface(_) | Kept::Channel(_), None) => {}
+                Kept::Interface(face) => _ = self.faces().release_ref(face),
+                Kept::Channel(face) => _ = self.faces().wts_close(face),
             }
         }
     }
@@ -190,10 +188,9 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// The stream and channel interfaces; without them the case cannot be run.
-    pub fn faces(&self) -> Result<&'a dyn Faces, Stop> {
-        let missing = || Stop::NotRun("this venue has no stream and channel interfaces".to_owned());
-        self.os.faces().ok_or_else(missing)
+    /// The stream and channel interfaces.
+    pub fn faces(&self) -> &'a dyn Faces {
+        self.os.faces()
     }
 
     /// Gives this reference back when the case is over.
@@ -203,9 +200,9 @@ impl<'a> Stage<'a> {
     }
 
     /// Gives a reference that was kept back now; how many are left.
-    pub fn release_ref(&self, interface: Face) -> Result<u32, Stop> {
+    pub fn release_ref(&self, interface: Face) -> u32 {
         self.forget(Kept::Interface(interface));
-        Ok(self.faces()?.release_ref(interface))
+        self.faces().release_ref(interface)
     }
 
     /// Closes a channel of the WTS functions when the case is over.
@@ -215,9 +212,9 @@ impl<'a> Stage<'a> {
     }
 
     /// WTSVirtualChannelClose of a channel that was kept, now.
-    pub fn close_channel(&self, channel: Face) -> Result<Returned, Stop> {
+    pub fn close_channel(&self, channel: Face) -> Returned {
         self.forget(Kept::Channel(channel));
-        Ok(self.faces()?.wts_close(channel))
+        self.faces().wts_close(channel)
     }
 
     /// An event that is closed when the case is over.

@@ -264,10 +264,8 @@ pub trait Win32 {
     /// Where the calls go.
     fn venue(&self) -> Venue;
 
-    /// The stream and channel interfaces, where the venue has them.
-    fn faces(&self) -> Option<&dyn Faces> {
-        None
-    }
+    /// The stream and channel interfaces.
+    fn faces(&self) -> &dyn Faces;
 
     // Memory.
 

@@ -175,8 +175,8 @@ impl Win32 for Wrong<'_> {
         fn sink_state(sink: Handle) -> Result<State, String>;
     }
 
-    fn faces(&self) -> Option<&dyn Faces> {
-        Some(self)
+    fn faces(&self) -> &dyn Faces {
+        self
     }
 
     fn overlapped(&self, content: &Overlapped) -> Ov {

@@ -92,7 +92,7 @@ fn close_cancels(stage: &Stage<'_>) -> Ended {
     stage.expect(
         "references after the last Release",
         0,
-        stage.release_ref(line.channel)?,
+        stage.release_ref(line.channel),
     )
 }
 
@@ -107,7 +107,7 @@ fn called_once(stage: &Stage<'_>) -> Ended {
     stage.expect(
         "references after the last Release",
         0,
-        stage.release_ref(line.channel)?,
+        stage.release_ref(line.channel),
     )?;
     settle(stage);
     stage.expect("OnClose at last", 1, line.closes())
@@ -119,9 +119,7 @@ fn closer(stage: &Stage<'_>, line: &Line<'_>) -> Result<(Handle, Slot<HResult>),
     let slot = Slot::new();
     let theirs = slot.share();
     let thread = stage.os().spawn(Box::new(move |os| {
-        if let Some(faces) = os.faces() {
-            theirs.put(faces.channel_close(channel));
-        }
+        theirs.put(os.faces().channel_close(channel));
     }));
     Ok((stage.keep(thread.map_err(trouble("CreateThread"))?), slot))
 }
@@ -173,7 +171,7 @@ fn released(stage: &Stage<'_>) -> Ended {
     stage.expect(
         "references after the last Release",
         0,
-        stage.release_ref(line.channel)?,
+        stage.release_ref(line.channel),
     )?;
     until(stage, "OnClose", || line.closes() == 1)?;
     expect_cancelled(stage, &line)

@@ -127,9 +127,9 @@ fn writer(stage: &Stage<'_>, line: &Line<'_>, writer: u8) -> Result<(Handle, Slo
         let write = |number: u8| {
             let message = numbered(writer, number, TWO_CHUNKS);
             let data = Data::Of(os.buffer(&message));
-            Some(os.faces()?.channel_write(channel, data, length(&message), false))
+            os.faces().channel_write(channel, data, length(&message), false)
         };
-        theirs.put((0..EACH).filter_map(write).collect());
+        theirs.put((0..EACH).map(write).collect());
     };
     let thread = stage.os().spawn(Box::new(body));
     Ok((stage.keep(thread.map_err(trouble("CreateThread"))?), slot))
@@ -196,17 +196,15 @@ fn references(stage: &Stage<'_>) -> Ended {
     let slot = Slot::new();
     let theirs = slot.share();
     let thread = stage.os().spawn(Box::new(move |os| {
-        if let Some(faces) = os.faces() {
-            theirs.put((faces.add_ref(channel), faces.release_ref(channel)));
-        }
+        theirs.put((os.faces().add_ref(channel), os.faces().release_ref(channel)));
     }));
     let thread = stage.keep(thread.map_err(trouble("CreateThread"))?);
     wait_until(stage, "the end of the other thread", thread)?;
     stage.expect("AddRef and Release of another thread", Some((3, 2)), slot.take())?;
-    stage.expect("Release", 1, stage.release_ref(channel)?)?;
+    stage.expect("Release", 1, stage.release_ref(channel))?;
     line.take(stage, &block())?;
     line.drain(stage)?;
-    stage.expect("the last Release", 0, stage.release_ref(channel)?)?;
+    stage.expect("the last Release", 0, stage.release_ref(channel))?;
     stage.expect("OnClose", 1, line.closes())?;
     expect_messages(stage, line.ends.writer, &[block()])
 }

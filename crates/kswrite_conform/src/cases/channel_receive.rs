@@ -114,9 +114,7 @@ fn in_another_thread(stage: &Stage<'_>) -> Ended {
     let slot = Slot::new();
     let theirs = slot.share();
     let thread = stage.os().spawn(Box::new(move |os| {
-        if let Some(faces) = os.faces() {
-            theirs.put(faces.channel_deliver(channel, &block()));
-        }
+        theirs.put(os.faces().channel_deliver(channel, &block()));
     }));
     let thread = stage.keep(thread.map_err(trouble("CreateThread"))?);
     deliver(stage, &line, &block())?;

@@ -116,7 +116,7 @@ fn no_bytes(stage: &Stage<'_>) -> Ended {
     let (ends, stream) = open_stream(stage)?;
     stage.script(&ends, &at_once(NtStatus::SUCCESS))?;
     let (overlapped, _) = with_event(stage, 0)?;
-    let answered = write(stage, stream, b"", Some(overlapped))?;
+    let answered = write(stage, stream, b"", Some(overlapped));
     stage.expect("WriteAsync", at_once_with(0), answered)?;
     let seen = sink_state(stage, &ends)?;
     stage.expect("writes that the device got", 1, seen.writes)?;
@@ -128,9 +128,9 @@ fn buffer_is_read(stage: &Stage<'_>) -> Ended {
     let (overlapped, _) = with_event(stage, 0)?;
     let buffer = stage.os().buffer(&block());
     stage.os().protect(buffer, Protection::ReadOnly);
-    let (data, faces) = (Data::Of(buffer), stage.faces()?);
+    let (data, faces) = (Data::Of(buffer), stage.faces());
     let answered = faces.write_async(stream, data, BLOCK, Count::Wanted, Some(overlapped));
-    let written = ended(stage, stream, overlapped, answered)?;
+    let written = ended(stage, stream, overlapped, answered);
     stage.expect("the write", Ok(BLOCK), written)?;
     stage.expect_bytes("the buffer afterwards", &block(), &stage.os().bytes(buffer))?;
     expect_arrived(stage, &ends, 0, &block())
@@ -140,7 +140,7 @@ fn null_buffer(stage: &Stage<'_>) -> Ended {
     let (ends, stream) = open_stream(stage)?;
     stage.script(&ends, &at_once(NtStatus::SUCCESS))?;
     let (overlapped, _) = with_event(stage, 0)?;
-    let faces = stage.faces()?;
+    let faces = stage.faces();
     let answered = faces.write_async(stream, Data::Null, BLOCK, Count::Wanted, Some(overlapped));
     stage.expect("with a length", refused(HResult::POINTER), answered)?;
     stage.expect("bytes that the device got", 0, sink_state(stage, &ends)?.bytes)?;
@@ -165,9 +165,9 @@ fn bad_buffer(stage: &Stage<'_>) -> Ended {
         ("a write of 1 MiB from a buffer of 512 bytes", small, 1 << 20),
     ] {
         let (overlapped, _) = with_event(stage, 0)?;
-        let (data, faces) = (Data::Of(buffer), stage.faces()?);
+        let (data, faces) = (Data::Of(buffer), stage.faces());
         let answered = faces.write_async(stream, data, bytes, Count::Wanted, Some(overlapped));
-        let written = ended(stage, stream, overlapped, answered)?;
+        let written = ended(stage, stream, overlapped, answered);
         stage.expect_one_of(what, &UNREADABLE, written)?;
     }
     if stage.is(Kinds::SINK) {
@@ -181,10 +181,10 @@ fn count(stage: &Stage<'_>) -> Ended {
     let (ends, stream) = open_stream(stage)?;
     stage.script(&ends, &at_once(NtStatus::SUCCESS))?;
     let (overlapped, _) = with_event(stage, 0)?;
-    let answered = write(stage, stream, &block(), Some(overlapped))?;
+    let answered = write(stage, stream, &block(), Some(overlapped));
     stage.expect("with a count", at_once_with(BLOCK), answered)?;
     let data = Data::Of(stage.os().buffer(&block()));
-    let faces = stage.faces()?;
+    let faces = stage.faces();
     let answered = faces.write_async(stream, data, BLOCK, Count::Null, Some(overlapped));
     let without = Answered {
         hresult: HResult::OK,
@@ -210,10 +210,10 @@ fn offset(stage: &Stage<'_>) -> Ended {
 
 fn no_overlapped(stage: &Stage<'_>) -> Ended {
     let (ends, stream) = open_stream(stage)?;
-    let answered = write(stage, stream, &block(), None)?;
+    let answered = write(stage, stream, &block(), None);
     stage.expect("WriteAsync", refused(HResult::INVALID_ARG), answered)?;
     let into = stage.os().buffer(&block());
-    let faces = stage.faces()?;
+    let faces = stage.faces();
     let answered = faces.read_async(stream, into, BLOCK, Count::Wanted, None);
     stage.expect("ReadAsync", refused(HResult::INVALID_ARG), answered)?;
     expect_written(stage, stream, 0, b"the first bytes")?;
@@ -224,16 +224,16 @@ fn one_operation(stage: &Stage<'_>) -> Ended {
     let (ends, stream) = open_stream(stage)?;
     stage.hold(&ends)?;
     let overlapped = pending_write(stage, stream)?;
-    let answered = write(stage, stream, b"more", Some(overlapped))?;
+    let answered = write(stage, stream, b"more", Some(overlapped));
     stage.expect("a second write with it", refused(HResult::INVALID_ARG), answered)?;
     stage.let_go(&ends, BLOCK as usize)?;
-    let first = result(stage, stream, overlapped, true)?;
+    let first = result(stage, stream, overlapped, true);
     stage.expect("the first one", Ok(BLOCK), first)?;
     if stage.is(Kinds::SINK) {
         stage.script(&ends, &at_once(NtStatus::SUCCESS))?;
     }
-    let answered = write(stage, stream, b"more", Some(overlapped))?;
-    let written = ended(stage, stream, overlapped, answered)?;
+    let answered = write(stage, stream, b"more", Some(overlapped));
+    let written = ended(stage, stream, overlapped, answered);
     stage.expect("a write with it afterwards", Ok(4), written)
 }
 
@@ -241,17 +241,17 @@ fn used_again(stage: &Stage<'_>) -> Ended {
     let (ends, stream) = open_stream(stage)?;
     stage.script(&ends, &at_once(NtStatus::IO_DEVICE_ERROR))?;
     let (overlapped, _) = with_event(stage, 0)?;
-    let answered = write(stage, stream, &block(), Some(overlapped))?;
+    let answered = write(stage, stream, &block(), Some(overlapped));
     let failed = HResult::from_win32(IO_DEVICE);
     stage.expect("a write that fails at once", failed, answered.hresult)?;
-    let none = result(stage, stream, overlapped, false)?;
+    let none = result(stage, stream, overlapped, false);
     stage.expect(
         "its result, for it was not begun",
         Err(HResult::INVALID_ARG),
         none,
     )?;
     stage.script(&ends, &at_once(NtStatus::SUCCESS))?;
-    let answered = write(stage, stream, &block(), Some(overlapped))?;
+    let answered = write(stage, stream, &block(), Some(overlapped));
     stage.expect("the next write with it", at_once_with(BLOCK), answered)
 }
 
@@ -267,7 +267,7 @@ fn success_and_failure(stage: &Stage<'_>) -> Ended {
     ] {
         stage.script(&ends, &at_once(status))?;
         let (overlapped, _) = with_event(stage, 0)?;
-        let answered = write(stage, stream, &block(), Some(overlapped))?;
+        let answered = write(stage, stream, &block(), Some(overlapped));
         stage.expect(&status.to_string(), hresult, answered.hresult)?;
     }
     Ok(())
@@ -278,7 +278,7 @@ fn pending(stage: &Stage<'_>) -> Ended {
     stage.hold(&ends)?;
     let overlapped = pending_write(stage, stream)?;
     stage.let_go(&ends, BLOCK as usize)?;
-    let ended = result(stage, stream, overlapped, true)?;
+    let ended = result(stage, stream, overlapped, true);
     stage.expect("its result", Ok(BLOCK), ended)
 }
 
@@ -290,12 +290,12 @@ fn event(stage: &Stage<'_>) -> Ended {
         event: Some(event),
         ..Overlapped::default()
     });
-    let answered = write(stage, stream, &block(), Some(overlapped))?;
+    let answered = write(stage, stream, &block(), Some(overlapped));
     stage.expect("WriteAsync", PENDING, answered.hresult)?;
     let waited = wait_briefly(stage, event)?;
     stage.expect("the event while it pends", Waited::TimedOut, waited)?;
     stage.let_go(&ends, BLOCK as usize)?;
     wait_until(stage, "the event", event)?;
-    let ended = result(stage, stream, overlapped, false)?;
+    let ended = result(stage, stream, overlapped, false);
     stage.expect("the result, once the event is set", Ok(length(&block())), ended)
 }

@@ -84,14 +84,14 @@ fn over_on_return(stage: &Stage<'_>) -> Ended {
     let (ends, stream) = open_stream(stage)?;
     stage.script(&ends, &at_once(NtStatus::SUCCESS))?;
     let (overlapped, event) = with_event(stage, 0)?;
-    let answered = write(stage, stream, &block(), Some(overlapped))?;
+    let answered = write(stage, stream, &block(), Some(overlapped));
     stage.expect("WriteAsync", HResult::OK, answered.hresult)?;
     let waited = stage.os().wait(event, Patience::Now);
     stage.expect("the event", Ok(Waited::Signalled), waited)?;
     let over = stage.os().overlapped_state(overlapped);
     stage.expect("Internal", NtStatus::SUCCESS, status_in(over))?;
     stage.expect("InternalHigh", u64::from(BLOCK), over.internal_high)?;
-    let ended = result(stage, stream, overlapped, false)?;
+    let ended = result(stage, stream, overlapped, false);
     stage.expect("OverlappedResult", Ok(BLOCK), ended)
 }
 
@@ -99,8 +99,8 @@ fn byte_count(stage: &Stage<'_>) -> Ended {
     let (ends, stream) = open_stream(stage)?;
     for bytes in [1, BLOCK as usize, 2048].map(pattern) {
         let (overlapped, _) = with_event(stage, 0)?;
-        let answered = write(stage, stream, &bytes, Some(overlapped))?;
-        let written = ended(stage, stream, overlapped, answered)?;
+        let answered = write(stage, stream, &bytes, Some(overlapped));
+        let written = ended(stage, stream, overlapped, answered);
         stage.expect("the count", Ok(length(&bytes)), written)?;
     }
     if !stage.is(Kinds::SINK) {
@@ -110,16 +110,16 @@ fn byte_count(stage: &Stage<'_>) -> Ended {
     short.short_by = 100;
     stage.script(&ends, &short)?;
     let (overlapped, _) = with_event(stage, 0)?;
-    let answered = write(stage, stream, &block(), Some(overlapped))?;
-    let written = ended(stage, stream, overlapped, answered)?;
+    let answered = write(stage, stream, &block(), Some(overlapped));
+    let written = ended(stage, stream, overlapped, answered);
     stage.expect("the count of a short write", Ok(BLOCK - 100), written)
 }
 
 fn offset_stays(stage: &Stage<'_>) -> Ended {
     let (_, stream) = open_stream(stage)?;
     let (overlapped, _) = with_event(stage, 4096)?;
-    let answered = write(stage, stream, &block(), Some(overlapped))?;
-    let written = ended(stage, stream, overlapped, answered)?;
+    let answered = write(stage, stream, &block(), Some(overlapped));
+    let written = ended(stage, stream, overlapped, answered);
     stage.expect("the write", Ok(BLOCK), written)?;
     let offset = stage.os().overlapped_state(overlapped).offset;
     stage.expect("the offset afterwards", 4096, offset)
@@ -133,7 +133,7 @@ fn event_of_a_failure(stage: &Stage<'_>) -> Ended {
         event: Some(event),
         ..Overlapped::default()
     });
-    let answered = write(stage, stream, &block(), Some(overlapped))?;
+    let answered = write(stage, stream, &block(), Some(overlapped));
     let failed = HResult::from_win32(IO_DEVICE);
     stage.expect("a write that fails at once", failed, answered.hresult)?;
     stage.expect("the event", Waited::TimedOut, wait_briefly(stage, event)?)
@@ -143,7 +143,7 @@ fn what_the_end_sets(stage: &Stage<'_>) -> Ended {
     let (ends, stream) = open_stream(stage)?;
     stage.hold(&ends)?;
     let (overlapped, event) = with_event(stage, 4096)?;
-    let answered = write(stage, stream, &block(), Some(overlapped))?;
+    let answered = write(stage, stream, &block(), Some(overlapped));
     stage.expect("WriteAsync", PENDING, answered.hresult)?;
     let waited = wait_briefly(stage, event)?;
     stage.expect("the event while it pends", Waited::TimedOut, waited)?;
@@ -161,15 +161,15 @@ fn several(stage: &Stage<'_>) -> Ended {
     let (long, _) = with_event(stage, 0)?;
     let (short, _) = with_event(stage, 0)?;
     for (overlapped, bytes) in [(long, BLOCK), (short, BLOCK / 2)] {
-        let answered = write(stage, stream, &pattern(bytes as usize), Some(overlapped))?;
+        let answered = write(stage, stream, &pattern(bytes as usize), Some(overlapped));
         stage.expect("a write that pends", PENDING, answered.hresult)?;
     }
-    let early = result(stage, stream, short, false)?;
+    let early = result(stage, stream, short, false);
     stage.expect("the result of the second, before", Err(INCOMPLETE), early)?;
     stage.let_go(&ends, (BLOCK + BLOCK / 2) as usize)?;
-    let second = result(stage, stream, short, true)?;
+    let second = result(stage, stream, short, true);
     stage.expect("the result of the second", Ok(BLOCK / 2), second)?;
-    let first = result(stage, stream, long, true)?;
+    let first = result(stage, stream, long, true);
     stage.expect("the result of the first", Ok(BLOCK), first)
 }
 
@@ -178,9 +178,9 @@ fn read_back(stage: &Stage<'_>) -> Ended {
     expect_written(stage, stream, 4096, &block())?;
     let into = stage.os().buffer(&vec![0; BLOCK as usize]);
     let (overlapped, _) = with_event(stage, 4096)?;
-    let faces = stage.faces()?;
+    let faces = stage.faces();
     let answered = faces.read_async(stream, into, BLOCK, Count::Wanted, Some(overlapped));
-    let read = ended(stage, stream, overlapped, answered)?;
+    let read = ended(stage, stream, overlapped, answered);
     stage.expect("the count of what was read", Ok(BLOCK), read)?;
     stage.expect_bytes("what was read", &block(), &stage.os().bytes(into))
 }

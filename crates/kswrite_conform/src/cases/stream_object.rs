@@ -72,23 +72,23 @@ pub(super) const CASES: &[Case] = &[
 
 fn references(stage: &Stage<'_>) -> Ended {
     let (ends, stream) = open_stream(stage)?;
-    let faces = stage.faces()?;
+    let faces = stage.faces();
     stage.expect("identity", true, faces.has_identity(stream))?;
     stage.expect("AddRef", 2, faces.add_ref(stream))?;
     stage.expect("Release", 1, faces.release_ref(stream))?;
     expect_written(stage, stream, 0, &block())?;
     expect_arrived(stage, &ends, 0, &block())?;
-    stage.expect("the last Release", 0, stage.release_ref(stream)?)
+    stage.expect("the last Release", 0, stage.release_ref(stream))
 }
 
 fn one_of_two(stage: &Stage<'_>) -> Ended {
     let (ends, stream) = open_stream(stage)?;
     stage.hold(&ends)?;
-    let faces = stage.faces()?;
+    let faces = stage.faces();
     stage.expect("AddRef", 2, faces.add_ref(stream))?;
     let overlapped = pending_write(stage, stream)?;
     stage.expect("Release", 1, faces.release_ref(stream))?;
-    let still = result(stage, stream, overlapped, false)?;
+    let still = result(stage, stream, overlapped, false);
     stage.expect("the write", Err(INCOMPLETE), still)?;
     expect_let_go(stage, &ends, stream, overlapped)
 }
@@ -97,10 +97,10 @@ fn release_with_a_pending_write(stage: &Stage<'_>) -> Ended {
     let (ends, stream) = open_stream(stage)?;
     stage.hold(&ends)?;
     let (overlapped, event) = with_event(stage, 0)?;
-    let answered = write(stage, stream, &block(), Some(overlapped))?;
+    let answered = write(stage, stream, &block(), Some(overlapped));
     let pending = HResult::from_win32(Win32Error::IO_PENDING);
     stage.expect("a write that pends", pending, answered.hresult)?;
-    stage.expect("the last Release", 0, stage.release_ref(stream)?)?;
+    stage.expect("the last Release", 0, stage.release_ref(stream))?;
     wait_until(stage, "the event of the write", event)?;
     let status = status_in(stage.os().overlapped_state(overlapped));
     stage.expect("Internal", NtStatus::CANCELLED, status)?;
@@ -117,9 +117,9 @@ fn file_is_closed(stage: &Stage<'_>) -> Ended {
     expect_written(stage, stream, 0, &block())?;
     let into = stage.os().buffer(&vec![0; BLOCK as usize]);
     let (overlapped, _) = with_event(stage, 0)?;
-    let faces = stage.faces()?;
+    let faces = stage.faces();
     let answered = faces.read_async(stream, into, BLOCK, Count::Wanted, Some(overlapped));
-    let read = ended(stage, stream, overlapped, answered)?;
+    let read = ended(stage, stream, overlapped, answered);
     stage.expect("what is read afterwards", Ok(BLOCK), read)?;
     stage.expect_bytes("its bytes", &block(), &stage.os().bytes(into))
 }
@@ -127,13 +127,13 @@ fn file_is_closed(stage: &Stage<'_>) -> Ended {
 /// ISequentialStream::Write of these bytes, of which all must be written.
 fn expect_write(stage: &Stage<'_>, stream: Face, bytes: &[u8]) -> Ended {
     let data = Data::Of(stage.os().buffer(bytes));
-    let faces = stage.faces()?;
+    let faces = stage.faces();
     let answered = faces.stream_write(stream, data, length(bytes), Count::Wanted);
     stage.expect("Write", at_once_with(length(bytes)), answered)
 }
 
 fn expect_position(stage: &Stage<'_>, what: &str, stream: Face, position: u64) -> Ended {
-    let seen = stage.faces()?.stream_seek(stream, 0, From::Current);
+    let seen = stage.faces().stream_seek(stream, 0, From::Current);
     stage.expect(what, Ok(position), seen)
 }
 
@@ -153,7 +153,7 @@ fn seek_pointer(stage: &Stage<'_>) -> Ended {
 
 fn seek(stage: &Stage<'_>) -> Ended {
     let (ends, stream) = open_stream(stage)?;
-    let faces = stage.faces()?;
+    let faces = stage.faces();
     expect_write(stage, stream, &pattern(100))?;
     for (what, distance, from, position) in [
         ("from the beginning", 40, From::Begin, 40),
@@ -177,7 +177,7 @@ fn seek(stage: &Stage<'_>) -> Ended {
 
 fn pointers_apart(stage: &Stage<'_>) -> Ended {
     let (ends, stream) = open_stream(stage)?;
-    let faces = stage.faces()?;
+    let faces = stage.faces();
     let other = faces.stream(ends.writer).map_err(Stop::Trouble)?;
     let other = stage.keep_ref(other);
     expect_write(stage, stream, b"from the first")?;
@@ -189,7 +189,7 @@ fn pointers_apart(stage: &Stage<'_>) -> Ended {
 
 fn write_from_null(stage: &Stage<'_>) -> Ended {
     let (_, stream) = open_stream(stage)?;
-    let faces = stage.faces()?;
+    let faces = stage.faces();
     let answered = faces.stream_write(stream, Data::Null, BLOCK, Count::Wanted);
     stage.expect("Write", refused(HResult::STG_INVALID_POINTER), answered)?;
     expect_position(stage, "the seek pointer", stream, 0)

@@ -81,10 +81,10 @@ fn in_progress(stage: &Stage<'_>) -> Ended {
     let (ends, stream) = open_stream(stage)?;
     stage.hold(&ends)?;
     let overlapped = pending_write(stage, stream)?;
-    let early = result(stage, stream, overlapped, false)?;
+    let early = result(stage, stream, overlapped, false);
     stage.expect("OverlappedResult while it pends", Err(INCOMPLETE), early)?;
     expect_let_go(stage, &ends, stream, overlapped)?;
-    let again = result(stage, stream, overlapped, false)?;
+    let again = result(stage, stream, overlapped, false);
     stage.expect("OverlappedResult afterwards, without waiting", Ok(BLOCK), again)
 }
 
@@ -95,9 +95,10 @@ fn waits(stage: &Stage<'_>) -> Ended {
     let slot = Slot::new();
     let answer = slot.share();
     let thread = stage.os().spawn(Box::new(move |os| {
-        if let Some(faces) = os.faces() {
-            answer.put(faces.overlapped_result(stream, Some(overlapped), Count::Wanted, true));
-        }
+        answer.put(
+            os.faces()
+                .overlapped_result(stream, Some(overlapped), Count::Wanted, true),
+        );
     }));
     let thread = stage.keep(thread.map_err(trouble("CreateThread"))?);
     let waited = wait_briefly(stage, thread)?;
@@ -115,8 +116,8 @@ fn later_failure(stage: &Stage<'_>) -> Ended {
     let (ends, stream) = open_stream(stage)?;
     stage.script(&ends, &a_little_later(NtStatus::IO_DEVICE_ERROR))?;
     let (overlapped, _) = with_event(stage, 0)?;
-    let answered = write(stage, stream, &block(), Some(overlapped))?;
-    let failed = ended(stage, stream, overlapped, answered)?;
+    let answered = write(stage, stream, &block(), Some(overlapped));
+    let failed = ended(stage, stream, overlapped, answered);
     let expected = Err(HResult::from_win32(IO_DEVICE));
     stage.expect("OverlappedResult", expected, failed)
 }
@@ -126,7 +127,7 @@ fn wrong_arguments(stage: &Stage<'_>) -> Ended {
     stage.hold(&ends)?;
     let overlapped = pending_write(stage, stream)?;
     let (unused, _) = with_event(stage, 0)?;
-    let faces = stage.faces()?;
+    let faces = stage.faces();
     for (what, wrong) in [
         ("an OVERLAPPED that was never used", Some(unused)),
         ("no OVERLAPPED", None),
@@ -158,10 +159,10 @@ fn cancel_all(stage: &Stage<'_>) -> Ended {
     for _ in 0..3 {
         begun.push(pending_write(stage, stream)?);
     }
-    let asked = stage.faces()?.stream_cancel_io(stream);
+    let asked = stage.faces().stream_cancel_io(stream);
     stage.expect("CancelIo", HResult::OK, asked)?;
     for overlapped in begun {
-        let ended = result(stage, stream, overlapped, true)?;
+        let ended = result(stage, stream, overlapped, true);
         stage.expect("a write that was pending", Err(ABORTED), ended)?;
     }
     if !stage.is(Kinds::SINK) {
@@ -174,13 +175,13 @@ fn cancel_all(stage: &Stage<'_>) -> Ended {
 
 fn cancel_nothing(stage: &Stage<'_>) -> Ended {
     let (ends, stream) = open_stream(stage)?;
-    let faces = stage.faces()?;
+    let faces = stage.faces();
     stage.expect("before any write", HResult::OK, faces.stream_cancel_io(stream))?;
     stage.hold(&ends)?;
     let overlapped = pending_write(stage, stream)?;
     expect_let_go(stage, &ends, stream, overlapped)?;
     stage.expect("after all writes", HResult::OK, faces.stream_cancel_io(stream))?;
-    let ended = result(stage, stream, overlapped, false)?;
+    let ended = result(stage, stream, overlapped, false);
     stage.expect("the write that was over before", Ok(BLOCK), ended)
 }
 
@@ -194,19 +195,20 @@ fn cancel_of_another_thread(stage: &Stage<'_>) -> Ended {
     beside_a_thread(
         stage,
         move |os| {
-            if let Some(faces) = os.faces() {
-                answer.put(faces.write_async(stream, data, BLOCK, Count::Null, Some(theirs)));
-            }
+            answer.put(
+                os.faces()
+                    .write_async(stream, data, BLOCK, Count::Null, Some(theirs)),
+            );
         },
         |_thread| {
             let begun = slot.take().map(|answered| answered.hresult);
             stage.expect("the write of the other thread", Some(PENDING), begun)?;
             let ours = pending_write(stage, stream)?;
-            let asked = stage.faces()?.stream_cancel_io(stream);
+            let asked = stage.faces().stream_cancel_io(stream);
             stage.expect("CancelIo of this thread", HResult::OK, asked)?;
-            let ended = result(stage, stream, theirs, true)?;
+            let ended = result(stage, stream, theirs, true);
             stage.expect("the write of the other thread at last", Err(ABORTED), ended)?;
-            let ended = result(stage, stream, ours, true)?;
+            let ended = result(stage, stream, ours, true);
             stage.expect("that of this thread", Err(ABORTED), ended)
         },
     )
@@ -219,14 +221,12 @@ fn cancel_by_another_thread(stage: &Stage<'_>) -> Ended {
     let slot = Slot::new();
     let answer = slot.share();
     let thread = stage.os().spawn(Box::new(move |os| {
-        if let Some(faces) = os.faces() {
-            answer.put(faces.stream_cancel_io(stream));
-        }
+        answer.put(os.faces().stream_cancel_io(stream));
     }));
     let thread = stage.keep(thread.map_err(trouble("CreateThread"))?);
     wait_until(stage, "the other thread", thread)?;
     stage.expect("its CancelIo", Some(HResult::OK), slot.take())?;
-    let ended = result(stage, stream, ours, true)?;
+    let ended = result(stage, stream, ours, true);
     stage.expect("the write of this thread", Err(ABORTED), ended)
 }
 
@@ -235,9 +235,9 @@ fn cancel_of_another_file(stage: &Stage<'_>) -> Ended {
     let (_, other) = open_stream(stage)?;
     stage.hold(&ends)?;
     let overlapped = pending_write(stage, stream)?;
-    let asked = stage.faces()?.stream_cancel_io(other);
+    let asked = stage.faces().stream_cancel_io(other);
     stage.expect("CancelIo of the stream over the other", HResult::OK, asked)?;
-    let still = result(stage, stream, overlapped, false)?;
+    let still = result(stage, stream, overlapped, false);
     stage.expect("the write", Err(INCOMPLETE), still)?;
     expect_let_go(stage, &ends, stream, overlapped)
 }

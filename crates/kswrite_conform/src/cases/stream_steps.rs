@@ -42,29 +42,24 @@ pub(super) const fn refused(hresult: HResult) -> Answered {
 
 /// The open target and a stream over it.
 pub(super) fn open_stream(stage: &Stage<'_>) -> Result<(Ends, Face), Stop> {
-    let faces = stage.faces()?;
+    let faces = stage.faces();
     let ends = stage.open(true)?;
     let stream = faces.stream(ends.writer).map_err(Stop::Trouble)?;
     Ok((ends, stage.keep_ref(stream)))
 }
 
 /// WriteAsync of these bytes, with a count.
-pub(super) fn write(
-    stage: &Stage<'_>,
-    stream: Face,
-    bytes: &[u8],
-    overlapped: Option<Ov>,
-) -> Result<Answered, Stop> {
+pub(super) fn write(stage: &Stage<'_>, stream: Face, bytes: &[u8], overlapped: Option<Ov>) -> Answered {
     let data = Data::Of(stage.os().buffer(bytes));
-    let faces = stage.faces()?;
-    Ok(faces.write_async(stream, data, length(bytes), Count::Wanted, overlapped))
+    stage
+        .faces()
+        .write_async(stream, data, length(bytes), Count::Wanted, overlapped)
 }
 
 /// OverlappedResult.
-pub(super) fn result(stage: &Stage<'_>, stream: Face, overlapped: Ov, wait: bool) -> Result<Written, Stop> {
-    let faces = stage.faces()?;
-    let answered = faces.overlapped_result(stream, Some(overlapped), Count::Wanted, wait);
-    Ok(said(answered))
+pub(super) fn result(stage: &Stage<'_>, stream: Face, overlapped: Ov, wait: bool) -> Written {
+    let faces = stage.faces();
+    said(faces.overlapped_result(stream, Some(overlapped), Count::Wanted, wait))
 }
 
 fn said(answered: Answered) -> Written {
@@ -75,24 +70,19 @@ fn said(answered: Answered) -> Written {
 }
 
 /// How the operation ended, at once or later. `answered` is what its method returned.
-pub(super) fn ended(
-    stage: &Stage<'_>,
-    stream: Face,
-    overlapped: Ov,
-    answered: Answered,
-) -> Result<Written, Stop> {
+pub(super) fn ended(stage: &Stage<'_>, stream: Face, overlapped: Ov, answered: Answered) -> Written {
     if answered.hresult == PENDING {
         result(stage, stream, overlapped, true)
     } else {
-        Ok(said(answered))
+        said(answered)
     }
 }
 
 /// Writes at the offset, waits, and expects all to be written.
 pub(super) fn expect_written(stage: &Stage<'_>, stream: Face, offset: u64, bytes: &[u8]) -> Ended {
     let (overlapped, _) = with_event(stage, offset)?;
-    let answered = write(stage, stream, bytes, Some(overlapped))?;
-    let written = ended(stage, stream, overlapped, answered)?;
+    let answered = write(stage, stream, bytes, Some(overlapped));
+    let written = ended(stage, stream, overlapped, answered);
     let what = format!("a write of {} bytes at {offset}", bytes.len());
     stage.expect(&what, Ok(length(bytes)), written)
 }
@@ -100,7 +90,7 @@ pub(super) fn expect_written(stage: &Stage<'_>, stream: Face, offset: u64, bytes
 /// Starts an ordinary write that must pend.
 pub(super) fn pending_write(stage: &Stage<'_>, stream: Face) -> Result<Ov, Stop> {
     let (overlapped, _) = with_event(stage, 0)?;
-    let answered = write(stage, stream, &block(), Some(overlapped))?;
+    let answered = write(stage, stream, &block(), Some(overlapped));
     let pends = Answered {
         hresult: PENDING,
         count: Some(0),
@@ -112,6 +102,6 @@ pub(super) fn pending_write(stage: &Stage<'_>, stream: Face) -> Result<Ov, Stop>
 /// Lets one ordinary write that is held go, which must come to its end.
 pub(super) fn expect_let_go(stage: &Stage<'_>, ends: &Ends, stream: Face, overlapped: Ov) -> Ended {
     stage.let_go(ends, BLOCK as usize)?;
-    let ended = result(stage, stream, overlapped, true)?;
+    let ended = result(stage, stream, overlapped, true);
     stage.expect("its result at last", Ok(BLOCK), ended)
 }

@@ -34,7 +34,7 @@ pub(super) struct Line<'a> {
 impl<'a> Line<'a> {
     /// A new one, which is released when the case is over.
     pub(super) fn open(stage: &Stage<'a>, bound: Bound, reaction: Reaction) -> Result<Self, Stop> {
-        let faces = stage.faces()?;
+        let faces = stage.faces();
         let ends = stage.open(true)?;
         let channel = faces.channel(ends.writer, bound, reaction);
         let channel = stage.keep_ref(channel.map_err(Stop::Trouble)?);
@@ -103,7 +103,7 @@ pub(super) fn settle(stage: &Stage<'_>) {
 
 /// The WTS functions; without them the case cannot be run.
 pub(super) fn wts<'a>(stage: &Stage<'a>) -> Result<&'a dyn Faces, Stop> {
-    let faces = stage.faces()?;
+    let faces = stage.faces();
     faces
         .wts_missing()
         .map_or(Ok(faces), |why| Err(Stop::NotRun(why)))

@@ -146,7 +146,7 @@ fn handle_of_the_channel(stage: &Stage<'_>) -> Ended {
     stage.expect("a second query gives the same handle", Ok(true), again)?;
     let written = write_wts(stage, channel, &block())?;
     stage.expect("a write after WTSFreeMemory of both", Ok(BLOCK), written)?;
-    stage.expect("close", true, stage.close_channel(channel)?.returned)?;
+    stage.expect("close", true, stage.close_channel(channel).returned)?;
     let (overlapped, _) = with_event(stage, 0)?;
     let returned = write_counted(stage, ends.writer, &block(), Some(overlapped));
     stage.expect("WriteFile after that", failure(INVALID_HANDLE), returned)
@@ -158,7 +158,7 @@ fn close_cancels(stage: &Stage<'_>) -> Ended {
     let (overlapped, event) = with_event(stage, 0)?;
     let returned = write_counted(stage, ends.writer, &block(), Some(overlapped));
     stage.expect("a write that pends", PENDING, returned)?;
-    stage.expect("close", true, stage.close_channel(channel)?.returned)?;
+    stage.expect("close", true, stage.close_channel(channel).returned)?;
     wait_until(stage, "the event", event)?;
     let status = super::steps::status_in(stage.os().overlapped_state(overlapped));
     stage.expect("its status", kswrite_core::NtStatus::CANCELLED, status)

@@ -68,7 +68,7 @@ fn try_open(stage: &Stage<'_>, what: &str, open: &WtsOpen<'_>, expected: Option<
     let opened = faces.wts_open(open);
     if let Ok(channel) = opened {
         stage.keep_channel(channel);
-        stage.close_channel(channel)?;
+        stage.close_channel(channel);
     }
     stage.expect(what, expected, opened.err())
 }
@@ -159,7 +159,7 @@ fn opened_twice(stage: &Stage<'_>) -> Ended {
         ..again
     };
     try_open(stage, "one of another name", &other, None)?;
-    stage.expect("close of the first", true, stage.close_channel(channel)?.returned)?;
+    stage.expect("close of the first", true, stage.close_channel(channel).returned)?;
     try_open(stage, "one of its name, after that", &again, None)
 }
 
@@ -186,7 +186,7 @@ fn every_call_after_close(stage: &Stage<'_>) -> Ended {
     const REFUSED: Result<u32, Win32Error> = Err(INVALID_HANDLE);
     let faces = wts(stage)?;
     let (channel, _) = open_wts(stage, None)?;
-    stage.expect("close", true, stage.close_channel(channel)?.returned)?;
+    stage.expect("close", true, stage.close_channel(channel).returned)?;
     stage.expect("a write", REFUSED, write_wts(stage, channel, &block())?)?;
     let read = read_wts(stage, channel, 0, 1600)?;
     stage.expect("a read", Some(INVALID_HANDLE), read.err())?;
@@ -213,15 +213,13 @@ fn close_ends_a_write(stage: &Stage<'_>) -> Ended {
     let slot = Slot::new();
     let theirs = slot.share();
     let thread = stage.os().spawn(Box::new(move |os| {
-        if let Some(faces) = os.faces() {
-            theirs.put(said(faces.wts_write(channel, data, BLOCK, Count::Wanted)));
-        }
+        theirs.put(said(os.faces().wts_write(channel, data, BLOCK, Count::Wanted)));
     }));
     let thread = stage.keep(thread.map_err(trouble("CreateThread"))?);
     until(stage, "the write of the other thread", || {
         sink_state(stage, &ends).is_ok_and(|state| state.outstanding == 1)
     })?;
-    stage.expect("close", true, stage.close_channel(channel)?.returned)?;
+    stage.expect("close", true, stage.close_channel(channel).returned)?;
     wait_until(stage, "the end of the other thread", thread)?;
     stage.expect(
         "what its write came to",

@@ -172,7 +172,7 @@ fn headers_on_the_file_handle(stage: &Stage<'_>) -> Ended {
             &with_header(&block(), BLOCK, FLAG_ONLY),
             &seen,
         )?;
-        stage.expect("close", true, stage.close_channel(channel)?.returned)?;
+        stage.expect("close", true, stage.close_channel(channel).returned)?;
     }
     Ok(())
 }
@@ -198,9 +198,13 @@ fn reader(stage: &Stage<'_>, channel: Face) -> Result<(Handle, Slot<Read>), Stop
     let body = move |os: &dyn crate::win32::Win32| {
         let into = os.buffer(&[0; CHANNEL_CHUNK_LENGTH]);
         let size = u32::try_from(CHANNEL_CHUNK_LENGTH).unwrap_or_default();
-        if let Some(faces) = os.faces() {
-            theirs.put(said(faces.wts_read(channel, INFINITE, into, size, Count::Wanted)));
-        }
+        theirs.put(said(os.faces().wts_read(
+            channel,
+            INFINITE,
+            into,
+            size,
+            Count::Wanted,
+        )));
     };
     let thread = stage.os().spawn(Box::new(body));
     let thread = stage.keep(thread.map_err(trouble("CreateThread"))?);
@@ -219,7 +223,7 @@ fn waits_for_a_chunk(stage: &Stage<'_>) -> Ended {
 fn waits_for_the_close(stage: &Stage<'_>) -> Ended {
     let (channel, _) = open_wts(stage, None)?;
     let (thread, read) = reader(stage, channel)?;
-    stage.expect("close", true, stage.close_channel(channel)?.returned)?;
+    stage.expect("close", true, stage.close_channel(channel).returned)?;
     wait_until(stage, "the end of the reader", thread)?;
     stage.expect("the read", Some(Err(INVALID_HANDLE)), read.take())
 }

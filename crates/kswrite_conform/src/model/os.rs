@@ -58,8 +58,8 @@ impl Win32 for ModelThread<'_> {
         Venue::Model
     }
 
-    fn faces(&self) -> Option<&dyn Faces> {
-        Some(self)
+    fn faces(&self) -> &dyn Faces {
+        self
     }
 
     fn buffer(&self, bytes: &[u8]) -> Buffer {

@@ -33,8 +33,8 @@ impl Win32 for Native {
         self.0.venue
     }
 
-    fn faces(&self) -> Option<&dyn Faces> {
-        Some(self)
+    fn faces(&self) -> &dyn Faces {
+        self
     }
 
     fn buffer(&self, bytes: &[u8]) -> Buffer {
