@@ -115,6 +115,22 @@ fn make(layout: &Layout) -> Result<ExitCode> {
     judge(layout, &zip)
 }
 
+/// Makes a package for x64 of what was built, for tests, and gives its folder.
+pub(crate) fn for_tests(layout: &Layout) -> Result<PathBuf> {
+    let signer = Signer::ensure(layout)?;
+    let folder = layout.out.join("package-tests/wine");
+    let [x64, _] = &ARCHITECTURES;
+    fs::create_dir_all(layout.out.join("package"))?;
+    fill(
+        layout,
+        &signer,
+        &folder,
+        &[(x64, &layout.out)],
+        commit_time(layout)?,
+    )?;
+    Ok(folder)
+}
+
 /// Makes the folder of a package anew, from the folders with what was built for each architecture.
 fn fill(
     layout: &Layout,

@@ -17,10 +17,11 @@ use crate::build;
 use crate::interrupt;
 use crate::layout::Layout;
 use crate::libtest;
+use crate::package;
 use crate::run;
 use crate::step;
 use crate::tools::{self, Purpose, Tools};
-use crate::wine::{Load, Pin, Session};
+use crate::wine::{Load, Pin, Session, windows_path};
 use totals::Totals;
 
 #[derive(Args)]
@@ -31,10 +32,11 @@ pub(crate) struct TestOptions {
 
 /// The package of the tests.
 const PACKAGE: &str = "kswrite_tests";
-/// The test programs that run in Wine: package and name. The first two need no driver.
-const IN_WINE: [(&str, &str); 3] = [
+/// The test programs that run in Wine: package and name. Only the last one needs the drivers.
+const IN_WINE: [(&str, &str); 4] = [
     ("kswrite_client", "overlapped"),
     ("kswrite_faces", "com"),
+    (PACKAGE, "wintrust"),
     (PACKAGE, "native"),
 ];
 /// The test programs that inspect the built images.
@@ -103,13 +105,18 @@ fn packages(layout: &Layout, filter: Option<&str>, totals: &mut Totals) -> Resul
 fn wine(layout: &Layout, tools: &Tools, filter: Option<&str>, totals: &mut Totals) -> Result<()> {
     let programs = native_programs(layout, tools)?;
     c::build(layout)?;
+    let package = package::for_tests(layout)?;
     let session = Session::start(layout, tools, "test", Load::Filter, Pin::No)?;
     for (program, (_, name)) in programs.iter().zip(IN_WINE) {
         let mut words = vec![program.display().to_string()];
         words.extend(filter.map(str::to_owned));
         // One sink of each kind, one host, one log: what one test leaves behind must not be blamed on another.
         words.push("--test-threads=1".to_owned());
-        let command = session.windows(&words).timeout(TIMEOUT);
+        let command = session
+            .windows(&words)
+            .env("KSWRITE_PACKAGE", windows_path(&package))
+            .env("KSWRITE_ARTIFACTS", windows_path(&layout.out))
+            .timeout(TIMEOUT);
         let log = format!("test-wine-{name}");
         let ended = step::run_to_end(layout, &format!("tests in Wine: {name}"), &log, &command)?;
         totals.add(&format!("wine, {name}"), &ended)?;
