@@ -21,6 +21,10 @@ use nt_model::schedule::Enumerate;
 const SEEDS: u64 = 5;
 /// Schedules of a rule that are tried at most.
 const ENOUGH: u64 = 100;
+/// As many of a rule that moves megabytes each time.
+const ENOUGH_LONG: u64 = 10;
+/// Those rules.
+const LONG: [&str; 3] = ["DV-03", "DV-05", "DV-12"];
 /// Rules of which nothing can be seen, neither here nor on another machine of today.
 const UNSEEN: [&str; 5] = ["WF-07", "WF-36", "WF-39", "WF-69", "WF-70"];
 
@@ -108,7 +112,7 @@ fn a_seed_makes_the_same_run_again() {
     assert_eq!(rows(), rows());
 }
 
-/// Every rule on every target, under every schedule with two preemptions, or the first [`ENOUGH`].
+/// Every rule on every target, under every schedule with two preemptions, or the first [`ENOUGH`] or [`ENOUGH_LONG`].
 #[test]
 fn no_rule_is_broken_under_the_schedules_of_two_preemptions() {
     let rules: BTreeSet<&str> = cases::all().map(|case| case.id).collect();
@@ -119,11 +123,12 @@ fn no_rule_is_broken_under_the_schedules_of_two_preemptions() {
                 targets: vec![target.clone()],
                 only: vec![(*rule).to_owned()],
             };
+            let enough = if LONG.contains(rule) { ENOUGH_LONG } else { ENOUGH };
             let mut runs = 0;
             let explored = Enumerate::new(2).explore(|chooser| {
                 let broken = broken(&run(&mut ModelRunner::with_chooser(chooser), &selection));
                 runs += 1;
-                if broken.is_empty() && runs < ENOUGH {
+                if broken.is_empty() && runs < enough {
                     Ok(())
                 } else {
                     Err(broken)
