@@ -16,6 +16,7 @@ mod bad_input;
 mod bench;
 mod cancel;
 mod cli;
+mod conform;
 mod data;
 mod examples;
 mod faces;
