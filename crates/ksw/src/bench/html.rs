@@ -84,12 +84,14 @@ fn verdicts(report: &BenchReport) -> Vec<(Tone, String)> {
     verdicts
 }
 
-/// One or two comparisons one by one; of more, how far they lie apart.
+/// One or two comparisons of a side one by one; of more, how far they lie apart.
 fn compared(comparisons: &[Comparison]) -> Vec<String> {
-    let mut sides: Vec<&[String; 2]> = comparisons.iter().map(|one| &one.sides).collect();
-    sides.dedup_by(|one, other| one == other);
-    sides.sort();
-    sides.dedup();
+    let mut sides: Vec<&[String; 2]> = Vec::new();
+    for comparison in comparisons {
+        if !sides.contains(&&comparison.sides) {
+            sides.push(&comparison.sides);
+        }
+    }
     if comparisons.len() <= 2 * sides.len() {
         return comparisons.iter().map(Comparison::sentence).collect();
     }
