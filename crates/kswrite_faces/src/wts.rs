@@ -15,21 +15,35 @@ use crate::chunk::{self, CHANNEL_CHUNK_LENGTH, HEADER_BYTES, Header};
 
 pub mod registry;
 
+/// Whether a channel is closed.
+#[derive(Debug, Default)]
+pub struct Closed(AtomicBool);
+
+impl Closed {
+    /// Whether it is.
+    pub fn is_set(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
 /// A device that takes writes and gives back what was written, each call to its end.
+///
+/// Who closes a channel cancels what is pending, once it says that it is closed. So a call asks for that when its
+/// operation has begun, and cancels it then: one that begins after the cancel would be missed otherwise.
 pub trait Link {
     /// Writes bytes; returns how many the device took.
     ///
     /// # Errors
     ///
     /// Those of the device.
-    fn write(&self, offset: u64, bytes: &[u8]) -> Result<u32, Win32Error>;
+    fn write(&self, offset: u64, bytes: &[u8], closed: &Closed) -> Result<u32, Win32Error>;
 
     /// Reads at most `length` bytes; none where nothing was written yet.
     ///
     /// # Errors
     ///
     /// Those of the device.
-    fn read(&self, offset: u64, length: usize) -> Result<Vec<u8>, Win32Error>;
+    fn read(&self, offset: u64, length: usize, closed: &Closed) -> Result<Vec<u8>, Win32Error>;
 }
 
 /// `WTS_CHANNEL_OPTION_DYNAMIC`.
@@ -101,7 +115,7 @@ pub struct WtsState {
     flavour: Flavour,
     output: Mutex<Output>,
     input: Mutex<Input>,
-    closed: AtomicBool,
+    closed: Closed,
 }
 
 /// An open channel, with its link.
@@ -133,7 +147,7 @@ impl WtsState {
             flavour,
             output: Mutex::default(),
             input: Mutex::default(),
-            closed: AtomicBool::new(false),
+            closed: Closed::default(),
         }
     }
 
@@ -153,7 +167,7 @@ impl WtsState {
         chunk::encode_into(&mut wire, message, CHANNEL_CHUNK_LENGTH, 0).map_err(too_long)?;
         let mut output = lock(&self.output);
         self.open()?;
-        output.send(link, &wire)?;
+        output.send(link, &wire, &self.closed)?;
         Ok(length)
     }
 
@@ -167,7 +181,7 @@ impl WtsState {
             return Err(Win32Error::INSUFFICIENT_BUFFER);
         }
         self.open()?;
-        lock(&self.input).receive(link, self.flavour)
+        lock(&self.input).receive(link, self.flavour, &self.closed)
     }
 
     /// Closes the channel; nothing can be written or read any more.
@@ -176,14 +190,14 @@ impl WtsState {
     ///
     /// `ERROR_INVALID_HANDLE`: it was closed before.
     pub fn close(&self) -> Result<(), Win32Error> {
-        if self.closed.swap(true, Ordering::AcqRel) {
+        if self.closed.0.swap(true, Ordering::SeqCst) {
             return Err(Win32Error::INVALID_HANDLE);
         }
         Ok(())
     }
 
     fn open(&self) -> Result<(), Win32Error> {
-        if self.closed.load(Ordering::Acquire) {
+        if self.closed.is_set() {
             return Err(Win32Error::INVALID_HANDLE);
         }
         Ok(())
@@ -254,14 +268,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Output {
-    fn send(&mut self, link: &impl Link, wire: &[u8]) -> Result<(), Win32Error> {
+    fn send(&mut self, link: &impl Link, wire: &[u8], closed: &Closed) -> Result<(), Win32Error> {
         if let Some(error) = self.broken {
             return Err(error);
         }
         let begin = self.offset;
         let mut left = wire;
         while !left.is_empty() {
-            let written = match link.write(self.offset, left) {
+            let written = match link.write(self.offset, left, closed) {
                 Ok(0) => Err(Win32Error::WRITE_FAULT),
                 written => written,
             };
@@ -281,8 +295,13 @@ impl Output {
 }
 
 impl Input {
-    fn receive(&mut self, link: &impl Link, flavour: Flavour) -> Result<Option<Vec<u8>>, Win32Error> {
-        let mut bytes = link.read(self.offset, HEADER_BYTES)?;
+    fn receive(
+        &mut self,
+        link: &impl Link,
+        flavour: Flavour,
+        closed: &Closed,
+    ) -> Result<Option<Vec<u8>>, Win32Error> {
+        let mut bytes = link.read(self.offset, HEADER_BYTES, closed)?;
         let Some(header) = bytes.first_chunk().copied() else {
             return Ok(None);
         };
@@ -293,7 +312,7 @@ impl Input {
         }
         let left = if first { header.length } else { self.left };
         let here = (left as usize).min(CHANNEL_CHUNK_LENGTH);
-        let data = link.read(self.offset + HEADER_BYTES as u64, here)?;
+        let data = link.read(self.offset + HEADER_BYTES as u64, here, closed)?;
         if data.len() < here {
             return Ok(None);
         }

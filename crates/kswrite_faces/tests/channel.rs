@@ -164,7 +164,7 @@ fn dv_03_a_writer_waits_for_room() {
     assert!(channel.wait_for_room(3, Duration::ZERO));
     assert!(!channel.wait_for_room(2, Duration::from_millis(1)));
     thread::scope(|scope| {
-        let waits = scope.spawn(|| channel.wait_for_room(1, Duration::from_secs(60)));
+        let waits = scope.spawn(|| channel.wait_for_room(1, Duration::from_mins(1)));
         assert!(channel.transport().release() && channel.transport().release());
         assert!(waits.join().unwrap());
     });

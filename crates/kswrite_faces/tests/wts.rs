@@ -9,7 +9,7 @@ use kswrite_faces::chunk::{
     CHANNEL_CHUNK_LENGTH, FLAG_FIRST, FLAG_LAST, FLAG_ONLY, HEADER_BYTES, Header, Reassembler,
 };
 use kswrite_faces::wts::registry::{Asked, Registry};
-use kswrite_faces::wts::{DYNAMIC_NAME_BYTES, Flavour, Link, VirtualChannel};
+use kswrite_faces::wts::{Closed, DYNAMIC_NAME_BYTES, Flavour, Link, VirtualChannel};
 
 #[derive(Default)]
 struct Memory {
@@ -21,7 +21,7 @@ struct Memory {
 }
 
 impl Link for Memory {
-    fn write(&self, offset: u64, bytes: &[u8]) -> Result<u32, Win32Error> {
+    fn write(&self, offset: u64, bytes: &[u8], _closed: &Closed) -> Result<u32, Win32Error> {
         let mut all = self
             .bytes
             .lock()
@@ -39,7 +39,7 @@ impl Link for Memory {
         Ok(u32::try_from(count).unwrap_or(u32::MAX))
     }
 
-    fn read(&self, offset: u64, length: usize) -> Result<Vec<u8>, Win32Error> {
+    fn read(&self, offset: u64, length: usize, _closed: &Closed) -> Result<Vec<u8>, Win32Error> {
         let all = self
             .bytes
             .lock()
@@ -127,7 +127,7 @@ fn wv_16_closed() {
     assert_eq!(channel.close(), Err(Win32Error::INVALID_HANDLE));
     assert_eq!(channel.write(b"late"), Err(Win32Error::INVALID_HANDLE));
     assert_eq!(channel.read(NOW, 1600), Err(Win32Error::INVALID_HANDLE));
-    assert!(channel.link().read(0, 1).unwrap().is_empty());
+    assert!(channel.link().read(0, 1, &Closed::default()).unwrap().is_empty());
 }
 
 /// WV-04, better than the original: any number of threads, and every message is whole.
@@ -152,7 +152,7 @@ fn wv_04_many_threads() {
     });
     let mut messages = Vec::new();
     let mut reassembler = Reassembler::new(CHANNEL_CHUNK_LENGTH, u32::MAX);
-    let wire = channel.link().read(0, usize::MAX).unwrap();
+    let wire = channel.link().read(0, usize::MAX, &Closed::default()).unwrap();
     reassembler.push(&wire, |message| messages.push(message)).unwrap();
     assert_eq!(messages.len(), 400);
     assert!(

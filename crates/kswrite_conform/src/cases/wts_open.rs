@@ -5,15 +5,15 @@ use kswrite_faces::wts::{OPTION_DYNAMIC, OPTION_NO_COMPRESS};
 
 use super::{
     codes::INVALID_HANDLE,
-    steps::{BLOCK, Slot, block, said, sink_state, wait_until},
+    steps::{BLOCK, Outcome, Slot, block, said, sink_state, wait_until},
     wire::{asked, device, expect_messages, open_wts, read_wts, until, write_wts, wts},
 };
 use crate::{
-    case::{Case, Ended},
-    faces::WtsOpen,
+    case::{Case, Ended, Stop},
+    faces::{Face, WtsOpen},
     stage::{Stage, trouble},
     target::Kinds,
-    win32::{Count, Data, Returned},
+    win32::{Count, Data, Handle, Returned},
 };
 
 /// The cases.
@@ -59,6 +59,12 @@ pub(super) const CASES: &[Case] = &[
         "WTSVirtualChannelClose ends a write that another thread waits in",
         Kinds::SINK,
         close_ends_a_write,
+    ),
+    Case::new(
+        "WV-16",
+        "a write that another thread begins as the channel is closed ends too",
+        Kinds::SINK,
+        close_meets_a_write,
     ),
 ];
 
@@ -206,24 +212,39 @@ fn every_call_after_close(stage: &Stage<'_>) -> Ended {
     stage.expect("a second close", REFUSED, refused(faces.wts_close(channel)))
 }
 
-fn close_ends_a_write(stage: &Stage<'_>) -> Ended {
-    let (channel, ends) = open_wts(stage, None)?;
-    stage.hold(&ends)?;
+/// Starts a thread that writes a message; the slot has what its write came to.
+fn writer(stage: &Stage<'_>, channel: Face) -> Result<(Handle, Slot<Outcome>), Stop> {
     let data = Data::Of(stage.os().buffer(&block()));
     let slot = Slot::new();
     let theirs = slot.share();
     let thread = stage.os().spawn(Box::new(move |os| {
         theirs.put(said(os.faces().wts_write(channel, data, BLOCK, Count::Wanted)));
     }));
-    let thread = stage.keep(thread.map_err(trouble("CreateThread"))?);
+    Ok((stage.keep(thread.map_err(trouble("CreateThread"))?), slot))
+}
+
+fn close_ends_a_write(stage: &Stage<'_>) -> Ended {
+    let (channel, ends) = open_wts(stage, None)?;
+    stage.hold(&ends)?;
+    let (thread, written) = writer(stage, channel)?;
     until(stage, "the write of the other thread", || {
         sink_state(stage, &ends).is_ok_and(|state| state.outstanding == 1)
     })?;
     stage.expect("close", true, stage.close_channel(channel).returned)?;
     wait_until(stage, "the end of the other thread", thread)?;
-    stage.expect(
-        "what its write came to",
+    let aborted = Some(Err(Win32Error::OPERATION_ABORTED));
+    stage.expect("what its write came to", aborted, written.take())
+}
+
+fn close_meets_a_write(stage: &Stage<'_>) -> Ended {
+    let (channel, ends) = open_wts(stage, None)?;
+    stage.hold(&ends)?;
+    let (thread, written) = writer(stage, channel)?;
+    stage.expect("close", true, stage.close_channel(channel).returned)?;
+    wait_until(stage, "the end of the other thread", thread)?;
+    let ended = [
         Some(Err(Win32Error::OPERATION_ABORTED)),
-        slot.take(),
-    )
+        Some(Err(INVALID_HANDLE)),
+    ];
+    stage.expect_one_of("what its write came to", &ended, written.take())
 }

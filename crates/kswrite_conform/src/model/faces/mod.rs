@@ -142,14 +142,14 @@ impl ModelThread<'_> {
         }
     }
 
-    /// A transfer at an offset, to its end.
+    /// A transfer at an offset, to its end. `begun` runs when it has begun.
     fn transfer_to_end(
         &self,
         direction: Direction,
         file: Handle,
         offset: u64,
-        data: Data,
-        length: u32,
+        (data, length): (Data, u32),
+        begun: impl FnOnce(),
     ) -> Result<u32, Win32Error> {
         let event = self.create_event(true, false)?;
         let overlapped = self.machine.new_overlapped(Overlapped {
@@ -164,11 +164,12 @@ impl ModelThread<'_> {
             length,
             count: Count::Null,
         };
-        let begun = self.transfer(&call, Some(overlapped));
-        let ended = if begun.returned || begun.is_pending() {
+        let returned = self.transfer(&call, Some(overlapped));
+        begun();
+        let ended = if returned.returned || returned.is_pending() {
             self.overlapped_result(nt(file), overlapped, true)
         } else {
-            begun
+            returned
         };
         self.close_all(&[event]);
         if ended.returned {
@@ -180,6 +181,7 @@ impl ModelThread<'_> {
 
     /// Calls a method of an object, which stays until the call is over.
     fn with_object<T>(&self, face: Face, call: impl FnOnce(&Kind) -> Option<T>) -> Option<T> {
+        self.cpu.pause();
         let object = self.face_table().held(face)?;
         object.calls.set(object.calls.get() + 1);
         let result = call(&object.kind);
@@ -224,6 +226,7 @@ fn answered(count: Count, called: Option<(Result<(), HResult>, Option<u32>)>) ->
 
 impl Faces for ModelThread<'_> {
     fn add_ref(&self, face: Face) -> u32 {
+        self.cpu.pause();
         self.face_table().held(face).map_or(0, |object| {
             object.held.set(object.held.get() + 1);
             object.held.get()
@@ -231,6 +234,7 @@ impl Faces for ModelThread<'_> {
     }
 
     fn release_ref(&self, face: Face) -> u32 {
+        self.cpu.pause();
         self.face_table().held(face).map_or(0, |object| {
             object.held.set(object.held.get() - 1);
             self.end_if_over(&object);

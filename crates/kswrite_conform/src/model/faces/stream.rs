@@ -109,7 +109,7 @@ impl FileCalls for Calls<'_> {
     fn write_at(&self, offset: u64, buffer: Option<Buffer>, length: u32) -> Result<u32, Win32Error> {
         let write = Direction::Write;
         self.thread
-            .transfer_to_end(write, self.file, offset, data(buffer), length)
+            .transfer_to_end(write, self.file, offset, (data(buffer), length), || ())
     }
 
     fn size(&self) -> Result<u64, Win32Error> {

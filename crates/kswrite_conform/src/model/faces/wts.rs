@@ -3,7 +3,7 @@
 use std::{cell::Cell, rc::Rc};
 
 use kswrite_client::Win32Error;
-use kswrite_faces::wts::{Link, WtsState, registry::Asked};
+use kswrite_faces::wts::{Closed, Link, WtsState, registry::Asked};
 use nt_model::user::TimeOut;
 
 use super::{
@@ -38,19 +38,31 @@ pub(super) struct Channel {
 /// The device, as the calling thread has it.
 struct ThreadLink<'a>(&'a ModelThread<'a>, Handle);
 
+impl ThreadLink<'_> {
+    /// Cancels what is pending on the file of a channel that is closed.
+    fn cancel_if(&self, closed: &Closed) {
+        if closed.is_set() {
+            // Nothing pending: there is nothing to cancel.
+            let _none = self.0.cpu.nt_cancel_io_ex(nt(self.1), None);
+        }
+    }
+}
+
 impl Link for ThreadLink<'_> {
-    fn write(&self, offset: u64, bytes: &[u8]) -> Result<u32, Win32Error> {
+    fn write(&self, offset: u64, bytes: &[u8], closed: &Closed) -> Result<u32, Win32Error> {
         let Self(thread, file) = self;
         let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         let data = Data::Of(thread.machine.buffer(bytes));
-        thread.transfer_to_end(Direction::Write, *file, offset, data, length)
+        let cancel = || self.cancel_if(closed);
+        thread.transfer_to_end(Direction::Write, *file, offset, (data, length), cancel)
     }
 
-    fn read(&self, offset: u64, length: usize) -> Result<Vec<u8>, Win32Error> {
+    fn read(&self, offset: u64, length: usize, closed: &Closed) -> Result<Vec<u8>, Win32Error> {
         let Self(thread, file) = self;
         let into = thread.machine.buffer(&vec![0; length]);
         let length = u32::try_from(length).unwrap_or(u32::MAX);
-        match thread.transfer_to_end(Direction::Read, *file, offset, Data::Of(into), length) {
+        let (to, cancel) = (Data::Of(into), || self.cancel_if(closed));
+        match thread.transfer_to_end(Direction::Read, *file, offset, (to, length), cancel) {
             Ok(read) => {
                 let mut bytes = thread.machine.bytes(into);
                 bytes.truncate(read as usize);
@@ -89,6 +101,7 @@ fn with_channel<T>(
     handle: usize,
     function: impl FnOnce(&Channel) -> Result<T, Win32Error>,
 ) -> Result<T, Win32Error> {
+    thread.cpu.pause();
     let channel = thread.face_table().wts.find(handle)?;
     channel.calls.set(channel.calls.get() + 1);
     let result = function(&channel);
@@ -141,6 +154,7 @@ pub(super) fn open(thread: &ModelThread<'_>, open: &WtsOpen<'_>) -> Result<usize
         name: open.name,
         flags: open.flags.unwrap_or(0),
     };
+    thread.cpu.pause();
     thread.face_table().wts.open(&asked, |flavour| {
         let device = Open {
             access: Access::ReadWrite,
@@ -210,6 +224,7 @@ pub(super) fn purge(thread: &ModelThread<'_>, handle: usize) -> Returned {
 }
 
 pub(super) fn close(thread: &ModelThread<'_>, handle: usize) -> Returned {
+    thread.cpu.pause();
     let closed = thread.face_table().wts.take(handle).and_then(|channel| {
         let closed = channel.state.close();
         channel.closed.set(true);
