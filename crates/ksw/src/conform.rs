@@ -8,7 +8,6 @@ use std::path::Path;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use kswrite_conform::case::Case;
-use kswrite_conform::model::ModelRunner;
 use kswrite_conform::report::{Agreement, Text, from_json, to_json, to_junit};
 use kswrite_conform::result::{Results, Row, Verdict};
 use kswrite_conform::suite::{self, Runner, Selection};
@@ -17,6 +16,19 @@ use kswrite_conform::target::Target;
 use crate::cli::conform::{ConformArgs, VenueArg};
 use crate::exit::{Exit, Failure};
 use crate::table::{Align, Table};
+
+#[cfg(not(all(windows, target_arch = "aarch64")))]
+#[expect(clippy::unnecessary_wraps, reason = "elsewhere there is no model")]
+fn model(seed: u64) -> Result<Box<dyn Runner>, Failure> {
+    Ok(Box::new(kswrite_conform::model::ModelRunner::with_seed(seed)))
+}
+
+#[cfg(all(windows, target_arch = "aarch64"))]
+fn model(_seed: u64) -> Result<Box<dyn Runner>, Failure> {
+    Err(usage(
+        &"the model is not there on ARM64, for which its threads cannot be built: use --venue native",
+    ))
+}
 
 /// Runs the command. `native` opens the native venue, where there is one.
 ///
@@ -43,7 +55,7 @@ pub fn command(
     let earlier = args.against.as_deref().map(read).transpose()?;
     let outputs = open_outputs(args)?;
     let mut runner = match args.venue {
-        VenueArg::Model => Box::new(ModelRunner::with_seed(args.seed)),
+        VenueArg::Model => model(args.seed)?,
         VenueArg::Native => native()?,
     };
     let results = run(runner.as_mut(), &selection, total)?;

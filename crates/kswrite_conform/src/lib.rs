@@ -16,6 +16,7 @@ pub mod case;
 pub mod cases;
 pub mod differences;
 pub mod faces;
+#[cfg(not(all(windows, target_arch = "aarch64")))]
 pub mod model;
 pub mod report;
 pub mod result;
