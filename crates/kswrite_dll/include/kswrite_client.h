@@ -131,7 +131,8 @@ HRESULT KswOpenChannel(LPCWSTR path,
  *
  * # Safety
  *
- * As `KswStreamOfHandle`; `callback` as in `KswOpenChannel`.
+ * As `KswStreamOfHandle`; `callback` as in `KswOpenChannel`. What the caller begins on the handle itself has an
+ * event whose lowest bit is set, by which the system keeps a completion away from the port.
  */
 HRESULT KswChannelOfHandle(HANDLE file,
                            ULONGLONG bound,
