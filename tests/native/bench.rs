@@ -189,33 +189,40 @@ fn a_file_is_made_and_read_back() {
     rig.finish();
 }
 
-/// The reading end of a pipe gets every byte.
+/// The reading end of a pipe gets every byte, and by a channel every header.
 #[test]
 fn a_pipe_is_written_by_its_path() {
-    let rig = Rig::new();
-    let name = format!(r"\\.\pipe\ksw-bench-{}", std::process::id());
-    let mut reader = pipe(&name);
-    let reading = thread::spawn(move || {
-        /// `ERROR_PIPE_LISTENING`: nobody has opened the other end yet.
-        const LISTENING: i32 = 536;
-        let (mut buffer, mut total) = ([0; 4096], 0);
-        loop {
-            match reader.read(&mut buffer) {
-                Ok(bytes) if bytes > 0 => total += bytes,
-                Err(error) if error.raw_os_error() == Some(LISTENING) => thread::yield_now(),
-                // The other end was closed.
-                _ => break total,
-            }
+    for (face, depth, bytes) in [
+        ("file", "4", 1024),
+        ("stream", "4", 1024),
+        ("wts", "1", 1032),
+        ("dvc", "4", 1032),
+    ] {
+        let rig = Rig::new();
+        let name = format!(r"\\.\pipe\ksw-bench-{face}-{}", std::process::id());
+        let reader = pipe(&name);
+        let reading = thread::spawn(move || read_all(reader));
+        let load = ["--block", "1KiB", "--count", "50"];
+        let by = ["--device", &name, "--face", face, "--depth", depth];
+        expect(0, &[by.as_slice(), &load].concat());
+        assert_eq!(reading.join().expect("it reads"), 50 * bytes, "{face}");
+        rig.finish();
+    }
+}
+
+/// How many bytes come until the other end is closed.
+fn read_all(mut reader: fs::File) -> usize {
+    /// `ERROR_PIPE_LISTENING`: nobody has opened the other end yet.
+    const LISTENING: i32 = 536;
+    let (mut buffer, mut total) = ([0; 4096], 0);
+    loop {
+        match reader.read(&mut buffer) {
+            Ok(bytes) if bytes > 0 => total += bytes,
+            Err(error) if error.raw_os_error() == Some(LISTENING) => thread::yield_now(),
+            // The other end was closed.
+            _ => break total,
         }
-    });
-    expect(
-        0,
-        &[
-            "--device", &name, "--block", "1KiB", "--depth", "4", "--count", "50",
-        ],
-    );
-    assert_eq!(reading.join().expect("it reads"), 50 * 1024);
-    rig.finish();
+    }
 }
 
 /// The reading end, as the server.

@@ -14,6 +14,7 @@
 )]
 
 mod flags;
+mod lent;
 mod reactor;
 
 use std::io::{Read, Write};
