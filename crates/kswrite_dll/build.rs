@@ -5,7 +5,8 @@ use version_resource::{Kind, embed};
 fn main() {
     embed(Kind::Library, "kswrite_client.dll");
     // The same sources make the same file: it does not say when.
-    if std::env::var("CARGO_CFG_TARGET_ENV").as_deref() == Ok("gnu") {
+    let is = |what, value| std::env::var(what).as_deref() == Ok(value);
+    if is("CARGO_CFG_TARGET_OS", "windows") && is("CARGO_CFG_TARGET_ENV", "gnu") {
         println!("cargo::rustc-link-arg-cdylib=-Wl,--no-insert-timestamp");
     }
 }
