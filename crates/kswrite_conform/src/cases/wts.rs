@@ -120,6 +120,12 @@ fn fails_without_memory(stage: &Stage<'_>) -> Ended {
         failure(Win32Error::INVALID_PARAMETER),
         returned,
     )?;
+    let returned = faces.wts_write(channel, Data::Null, u32::MAX, Count::Wanted);
+    stage.expect(
+        "a write of 4 GiB less a byte from NULL",
+        failure(Win32Error::INVALID_PARAMETER),
+        returned,
+    )?;
     let data = Data::Of(stage.os().buffer(&block()));
     let returned = faces.wts_write(channel, data, BLOCK, Count::Null);
     let ended = said(returned);
