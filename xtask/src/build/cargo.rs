@@ -71,6 +71,25 @@ pub(crate) fn user_cargo(layout: &Layout, tools: &Tools, subcommand: &str) -> Co
     offline(command)
 }
 
+/// The same for ARM64, without Microsoft's libraries: see [`wdk::crt`].
+pub(crate) fn arm64_user_cargo(layout: &Layout, tools: &Tools, subcommand: &str) -> Command {
+    let mut command =
+        windows_cargo(layout, tools, subcommand, &layout.cargo_target()).args(["--target", ARM64]);
+    if tools.rust.build_std {
+        command = command.arg("-Zbuild-std=std,panic_abort");
+    }
+    let llvm = &tools.llvm;
+    offline(command)
+        .env("LIB", wdk::crt::folder(layout))
+        .env("RC_PATH", llvm.program("llvm-rc"))
+        .env("CC_aarch64_pc_windows_msvc", llvm.program("clang"))
+        .env("AR_aarch64_pc_windows_msvc", llvm.program("llvm-ar"))
+        .env(
+            "CARGO_TARGET_AARCH64_PC_WINDOWS_MSVC_LINKER",
+            llvm.program("lld-link"),
+        )
+}
+
 /// `cargo tree` over the normal dependencies of the Windows targets, one package a line.
 pub(crate) fn tree_cargo(layout: &Layout, tools: &Tools) -> Command {
     let command = configured(layout, tools, "tree");

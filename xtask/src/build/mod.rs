@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 pub(crate) use cargo::{arm64_driver_cargo, driver_cargo, driver_cargo_in, tree_cargo, user_cargo};
-pub(crate) use publish::{HEADER, IMAGES, IMPORTS, LIBRARY, forget_images};
+pub(crate) use publish::{ARM64_IMPORTS, HEADER, IMAGES, IMPORTS, LIBRARY, forget_images};
 
 use crate::inf;
 use crate::layout::Layout;
@@ -45,7 +45,7 @@ pub(crate) fn all(layout: &Layout, tools: &Tools) -> Result<()> {
     inf::stamp_all(layout)
 }
 
-/// Builds the drivers for ARM64 and gives the folder that they are in; `None` where the toolchain cannot.
+/// Builds drivers and programs for ARM64 and gives the folder that they are in; `None` where the toolchain cannot.
 pub(crate) fn arm64(layout: &Layout, tools: &Tools) -> Result<Option<PathBuf>> {
     if !tools.rust.has_arm64(layout)? {
         return Ok(None);
@@ -53,6 +53,14 @@ pub(crate) fn arm64(layout: &Layout, tools: &Tools) -> Result<Option<PathBuf>> {
     wdk::arm64::prepare(layout, tools)?;
     let drivers = arm64_driver_cargo(layout, tools, "build").args(["-p", "kswrite", "-p", "ksink"]);
     step::run(layout, "build the drivers for ARM64", "build-arm64", &drivers)?;
+    wdk::crt::prepare(layout, tools)?;
+    let programs = cargo::arm64_user_cargo(layout, tools, "build").args(["-p", "ksw", "-p", "kswrite_dll"]);
+    step::run(
+        layout,
+        "build ksw.exe and kswrite_client.dll for ARM64",
+        "build-ksw-arm64",
+        &programs,
+    )?;
     publish::arm64(layout).map(Some)
 }
 

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use fs_err as fs;
 
-use crate::inf;
 use crate::layout::Layout;
 use crate::stamp;
 use crate::tools::{ARM64, GNU, MSVC};
@@ -22,18 +21,22 @@ pub(crate) struct Image {
     extension: &'static str,
 }
 
+/// The part of KMDF that Wine lacks.
+const WINE_HOST: &str = "WDFLDR.SYS";
 /// The library for C programs.
 pub(crate) const LIBRARY: &str = "kswrite_client.dll";
 /// Its header.
 pub(crate) const HEADER: &str = "kswrite_client.h";
 /// Its import library, as MinGW names it.
 pub(crate) const IMPORTS: &str = "libkswrite_client.dll.a";
+/// Its import library for ARM64, as Microsoft's tools name it.
+pub(crate) const ARM64_IMPORTS: &str = "kswrite_client.dll.lib";
 
 /// All of them.
 pub(crate) const IMAGES: [Image; 5] = [
     Image::driver("kswrite.sys", "kswrite"),
     Image::driver("ksink.sys", "ksink"),
-    Image::driver("WDFLDR.SYS", "wine_kmdf"),
+    Image::driver(WINE_HOST, "wine_kmdf"),
     Image {
         name: "ksw.exe",
         target: GNU,
@@ -89,18 +92,20 @@ pub(super) fn all(layout: &Layout) -> Result<()> {
     Ok(())
 }
 
-/// Copies the drivers for ARM64 to `target/kswrite/arm64`, and gives that folder.
+/// Copies what is built for ARM64 to `target/kswrite/arm64`, and gives that folder.
 pub(super) fn arm64(layout: &Layout) -> Result<PathBuf> {
     let (from, to) = (
         layout.cargo_target().join(ARM64).join("release"),
         layout.artifact("arm64"),
     );
-    for image in IMAGES.iter().filter(|image| inf::NAMES.contains(&image.stem)) {
+    for image in IMAGES.iter().filter(|image| image.name != WINE_HOST) {
         stamp::write_if_changed(&to.join(image.name), &fs::read(from.join(image.built()))?)?;
         if let Some(pdb) = image.pdb() {
             stamp::write_if_changed(&to.join(&pdb), &fs::read(from.join(&pdb))?)?;
         }
     }
+    stamp::write_if_changed(&to.join(ARM64_IMPORTS), &fs::read(from.join(ARM64_IMPORTS))?)?;
+    stamp::write_if_changed(&to.join(HEADER), &fs::read(layout.artifact(HEADER))?)?;
     Ok(to)
 }
 

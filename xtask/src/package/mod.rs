@@ -47,6 +47,8 @@ pub(super) struct Architecture {
     machine: Machine,
     /// What a catalogue calls the system.
     system: &'static str,
+    /// What is there beside the drivers.
+    programs: [&'static str; 4],
 }
 
 /// All that a package can have a folder of.
@@ -56,12 +58,14 @@ pub(super) const ARCHITECTURES: [Architecture; 2] = [
         inf: "amd64",
         machine: Machine::X64,
         system: "_v100_X64",
+        programs: ["ksw.exe", build::LIBRARY, build::HEADER, build::IMPORTS],
     },
     Architecture {
         folder: "arm64",
         inf: "arm64",
         machine: Machine::Arm64,
         system: "_v100_ARM64",
+        programs: ["ksw.exe", build::LIBRARY, build::HEADER, build::ARM64_IMPORTS],
     },
 ];
 
@@ -151,11 +155,8 @@ fn fill(
         for name in inf::NAMES {
             driver(layout, signer, architecture, from, &to, name, made)?;
         }
-        // The harness is built for x64 alone: its standard library wants Microsoft's C runtime on ARM64.
-        if architecture.machine == Machine::X64 {
-            for name in ["ksw.exe", build::LIBRARY, build::HEADER, build::IMPORTS] {
-                fs::copy(from.join(name), to.join(name))?;
-            }
+        for name in architecture.programs {
+            fs::copy(from.join(name), to.join(name))?;
         }
     }
     Ok(())

@@ -134,6 +134,13 @@ fn what_was_changed_or_is_missing_is_named() {
             .into();
     });
     made.refused("x64/ksink.inf", "pnp-lockdown");
+    made.fill("signing", None);
+    for file in ["x64/kswrite.inf", "x64/ksw.exe", "x64/symbols/ksink.pdb"] {
+        plain::remove_file(made.folder.join(file)).unwrap();
+        made.refused(file, "missing");
+    }
+    plain::write(made.folder.join("x64/kswrite_client.dll"), b"MZ").unwrap();
+    made.refused("x64/kswrite_client.dll", "no 64-bit Windows image");
 }
 
 #[test]
@@ -143,6 +150,7 @@ fn a_package_for_the_other_machine_is_named() {
     plain::rename(made.folder.join("x64"), made.folder.join("arm64")).unwrap();
     made.refused("arm64/kswrite.sys", "built for x64, in the folder for ARM64");
     made.refused("arm64/kswrite.inf", "for NTamd64, in the folder for ARM64");
+    made.refused("arm64/ksw.exe", "built for x64, in the folder for ARM64");
     plain::remove_dir_all(made.folder.join("arm64")).unwrap();
     made.refused("", "no folder of any architecture");
 }

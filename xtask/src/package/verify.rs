@@ -15,6 +15,7 @@ use x509_cert::der::{Decode, EncodePem};
 
 use super::catalog::{self, Member};
 use super::{ARCHITECTURES, Architecture, CERTIFICATE, sign};
+use crate::build;
 use crate::inf;
 use crate::layout::Layout;
 
@@ -57,6 +58,7 @@ impl<'a> Verifier<'a> {
                 for name in inf::NAMES {
                     verifier.package(architecture, name)?;
                 }
+                verifier.programs(architecture);
             }
         }
         if !any {
@@ -104,6 +106,39 @@ impl<'a> Verifier<'a> {
         Ok(())
     }
 
+    /// The harness, the library and the symbols: there, and for the machine.
+    fn programs(&mut self, architecture: &Architecture) {
+        let folder = self.folder.join(architecture.folder);
+        for name in architecture.programs {
+            let path = folder.join(name);
+            if let Some(bytes) = self.read(&path)
+                && (name == build::LIBRARY || name == "ksw.exe")
+            {
+                self.machine(architecture, &path, &bytes);
+            }
+        }
+        for name in inf::NAMES {
+            let _ = self.read(&folder.join("symbols").join(format!("{name}.pdb")));
+        }
+    }
+
+    /// Whether an image is for the machine of its folder; `false` if it is no image.
+    fn machine(&mut self, architecture: &Architecture, path: &Path, bytes: &[u8]) -> bool {
+        let Ok(image) = PeFile64::parse(bytes) else {
+            self.found(path, "it is no 64-bit Windows image");
+            return false;
+        };
+        let machine = Machine::from_image(image.nt_headers().file_header().machine.get(LE));
+        if machine != architecture.machine {
+            let what = format!(
+                "it is built for {machine}, in the folder for {}",
+                architecture.machine
+            );
+            self.found(path, what);
+        }
+        true
+    }
+
     /// INF, catalogue and image of one driver.
     fn package(&mut self, architecture: &Architecture, name: &str) -> Result<()> {
         let folder = self.folder.join(architecture.folder);
@@ -148,17 +183,8 @@ impl<'a> Verifier<'a> {
         let Some(bytes) = self.read(path) else {
             return Ok(());
         };
-        let Ok(image) = PeFile64::parse(&*bytes) else {
-            self.found(path, "it is no 64-bit Windows image");
+        if !self.machine(architecture, path, &bytes) {
             return Ok(());
-        };
-        let machine = Machine::from_image(image.nt_headers().file_header().machine.get(LE));
-        if machine != architecture.machine {
-            let what = format!(
-                "it is built for {machine}, in the folder for {}",
-                architecture.machine
-            );
-            self.found(path, what);
         }
         if let Some(certificate) = self.certificate.clone()
             && let Some(said) = sign::verify(self.layout, &certificate, path, None)?

@@ -10,12 +10,13 @@ const TESTED: u32 = 22;
 /// Older ones were not tried.
 const OLDEST: u32 = 16;
 /// What must be in the folder of programs.
-const PROGRAMS: [&str; 6] = [
+const PROGRAMS: [&str; 7] = [
     "clang",
     "lld-link",
     "llvm-ar",
     "llvm-dlltool",
     "llvm-lib",
+    "llvm-nm",
     "llvm-rc",
 ];
 

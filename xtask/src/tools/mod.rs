@@ -150,7 +150,7 @@ impl Need {
             Self::Wine => "64-bit Wine 8 or newer",
             Self::Mingw => "the mingw-w64 compilers of C and C++ for x86_64 with the DDK headers",
             Self::Llvm => {
-                "clang, lld-link, llvm-ar, llvm-lib, llvm-dlltool, llvm-rc and libclang of LLVM 16 or newer"
+                "clang, lld-link, llvm-ar, llvm-lib, llvm-dlltool, llvm-nm, llvm-rc and libclang of LLVM 16 or newer"
             }
             Self::Rust => {
                 "the Rust targets x86_64-pc-windows-msvc and x86_64-pc-windows-gnu (rustup target add)"

@@ -2,6 +2,7 @@
 //! mingw-w64's headers, a few of our own, and import libraries of exactly the names in `imports.csv`.
 
 pub(crate) mod arm64;
+pub(crate) mod crt;
 mod env;
 mod headers;
 mod imports;
