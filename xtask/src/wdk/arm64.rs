@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use fs_err as fs;
 
-use super::VERSION;
+use super::{VERSION, env};
 use crate::layout::Layout;
 use crate::platform::symlink;
 use crate::process::Command;
@@ -15,8 +15,6 @@ use crate::tools::{ARM64, Tools};
 
 /// Headers of mingw-w64 that stop at architectures they do not know, and take 64 bits for those of x64 alone.
 const PATCHED: [&str; 2] = ["wdm.h", "ntddk.h"];
-/// What clang is told, so that those headers are read as the compiler's that they were written for.
-const CLANG_TARGET: &str = "aarch64-w64-windows-gnu";
 /// Libraries that are asked for and of which the drivers need nothing.
 const EMPTY: [&str; 4] = ["wmilib", "BufferOverflowFastFailK", "rpcrt4", "arm64rt"];
 /// Import libraries, by the names of their definitions in the folder for x64.
@@ -126,27 +124,7 @@ fn libraries(layout: &Layout, tools: &Tools, folder: &Path) -> Result<()> {
 
 /// Adds to `command` what a build for ARM64 looks for.
 pub(crate) fn environment(command: Command, layout: &Layout, tools: &Tools) -> Command {
-    let llvm = &tools.llvm;
-    let flags = format!(
-        "-include {} --target={CLANG_TARGET} -DSTRICT=1 -fno-ms-compatibility -fgnuc-version=12.0 -Wno-everything",
-        layout.wdk_sources().join("include/compat.h").display(),
-    );
-    command
-        .env("WDKContentRoot", folder(layout))
-        .env("Version_Number", VERSION)
-        .env("LIBCLANG_PATH", &llvm.lib)
-        .env(
-            "BINDGEN_EXTRA_CLANG_ARGS",
-            format!("{flags} -isystem {}", llvm.headers.display()),
-        )
-        .env("CC_aarch64_pc_windows_msvc", llvm.program("clang"))
-        .env("AR_aarch64_pc_windows_msvc", llvm.program("llvm-ar"))
-        .env("CFLAGS_aarch64_pc_windows_msvc", flags)
-        .env("RC_PATH", llvm.program("llvm-rc"))
-        .env(
-            "CARGO_TARGET_AARCH64_PC_WINDOWS_MSVC_LINKER",
-            llvm.program("lld-link"),
-        )
+    env::environment(command, layout, tools, &folder(layout), "aarch64")
 }
 
 #[cfg(test)]
