@@ -9,6 +9,16 @@ use crate::report::FilterCounters;
 use crate::size::ByteSize;
 use crate::table::{Align, Table, duration, grouped};
 
+/// What tells a row from others.
+const KEY: [(&str, Align); 6] = [
+    ("side", Align::Left),
+    ("face", Align::Left),
+    ("engine", Align::Left),
+    ("block", Align::Right),
+    ("depth", Align::Right),
+    ("threads", Align::Right),
+];
+
 pub(super) fn size(bytes: u32) -> ByteSize {
     ByteSize(u64::from(bytes))
 }
@@ -81,13 +91,7 @@ impl BenchReport {
 
     /// How much was written, one row for each point.
     pub fn throughput(&self) -> Table {
-        let mut table = Table::new([
-            ("side", Align::Left),
-            ("face", Align::Left),
-            ("engine", Align::Left),
-            ("block", Align::Right),
-            ("depth", Align::Right),
-            ("threads", Align::Right),
+        let mut table = Table::new(KEY.into_iter().chain([
             ("writes/s", Align::Right),
             ("+-", Align::Right),
             ("MiB/s", Align::Right),
@@ -99,7 +103,7 @@ impl BenchReport {
             ("failed", Align::Right),
             ("short", Align::Right),
             ("verified", Align::Left),
-        ]);
+        ]));
         for point in &self.measured.points {
             table.row(point.throughput_row());
         }
@@ -108,13 +112,7 @@ impl BenchReport {
 
     /// How long writes took, three rows for each point.
     pub fn latency(&self) -> Table {
-        let mut table = Table::new([
-            ("side", Align::Left),
-            ("face", Align::Left),
-            ("engine", Align::Left),
-            ("block", Align::Right),
-            ("depth", Align::Right),
-            ("threads", Align::Right),
+        let mut table = Table::new(KEY.into_iter().chain([
             ("latency", Align::Left),
             ("writes", Align::Right),
             ("min", Align::Right),
@@ -125,7 +123,7 @@ impl BenchReport {
             ("p99.9", Align::Right),
             ("p99.99", Align::Right),
             ("max", Align::Right),
-        ]);
+        ]));
         for point in &self.measured.points {
             let kinds = [
                 ("total", point.total),
@@ -167,9 +165,10 @@ impl BenchReport {
         let shown: Vec<&str> = names
             .filter(|name| counted.iter().any(|(_, counters)| value(counters, name) > 0))
             .collect();
-        let heads = ["side", "face", "engine", "block", "depth", "threads"];
-        let columns = heads.into_iter().map(|head| (head, Align::Left));
-        let mut table = Table::new(columns.chain(shown.iter().map(|name| (*name, Align::Right))));
+        let mut table = Table::new(
+            KEY.into_iter()
+                .chain(shown.iter().map(|name| (*name, Align::Right))),
+        );
         for (point, counters) in &counted {
             let values = shown.iter().map(|name| grouped(value(counters, name)));
             table.row(point.key().into_iter().chain(values));
@@ -184,19 +183,13 @@ impl BenchReport {
         let [one, other] = &first.sides;
         let several = compared.iter().any(|comparison| comparison.sides != first.sides);
         let one = if several { "side" } else { one };
-        let mut table = Table::new([
-            ("side", Align::Left),
-            ("face", Align::Left),
-            ("engine", Align::Left),
-            ("block", Align::Right),
-            ("depth", Align::Right),
-            ("threads", Align::Right),
+        let mut table = Table::new(KEY.into_iter().chain([
             ("rounds", Align::Right),
             (&format!("writes/s, {one} / {other}"), Align::Right),
             ("latency p50", Align::Right),
             ("latency p99", Align::Right),
             ("CPU/write", Align::Right),
-        ]);
+        ]));
         for comparison in compared {
             let [side, _] = &comparison.sides;
             let mut row = key(if several { side } else { "" }, comparison.setting).to_vec();
