@@ -183,8 +183,9 @@ pub(super) fn wine_environment(command: Command, prefix: &Path) -> Command {
     command
         .env("WINEPREFIX", prefix)
         .env("WINEARCH", "win64")
-        // Neither .NET nor a browser: Wine would offer to download them.
-        .env("WINEDLLOVERRIDES", "mscoree,mshtml=")
+        // Neither .NET nor a browser: Wine would offer to download them. No desktop: without a display it fails to start,
+        // or stays, and holds the pipes of the program that happened to want it.
+        .env("WINEDLLOVERRIDES", "mscoree,mshtml,explorer.exe=")
         .env("WINEPATH", r"C:\kswrite")
         .env_remove("DISPLAY")
         .env_remove("WAYLAND_DISPLAY")
