@@ -147,12 +147,12 @@ fn wine(layout: &Layout, tools: &Tools, filter: Option<&str>, totals: &mut Total
     Ok(())
 }
 
-/// A small run: the rules of WriteFile in Wine and in the model, and the page that shows all.
+/// A small run: the rules of writing in Wine and in the model, and the page that shows all.
 fn sample(layout: &Layout, session: &Session<'_>, totals: &mut Totals) -> Result<()> {
     let found = run::sample(layout, session)?;
     print!("{}{}", Summary(&found.rules), found.agreement);
-    totals.check("wine: no rule of WriteFile is broken", found.rules.passed());
-    totals.check("model: no rule of WriteFile is broken", found.model.passed());
+    totals.check("wine: no rule of writing is broken", found.rules.passed());
+    totals.check("model: no rule of writing is broken", found.model.passed());
     totals.check("wine and the model agree", found.agreement.holds());
     totals.check("wine: a small run", found.passed());
     let page = found.write(&layout.out.join("report-test"))?;
